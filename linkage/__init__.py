@@ -1,0 +1,1 @@
+"""From files to decisions: dose records tied to registry citizens."""

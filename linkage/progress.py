@@ -1,0 +1,52 @@
+"""How far long work has come, and how long it will still take, on stderr."""
+
+import sys
+import time
+from typing import Protocol, TextIO
+
+
+class Progress(Protocol):
+    """What long work reports to; pass `silent` where nobody looks."""
+
+    def __call__(self, stage: str, done: float, total: float) -> None:
+        """``done`` of ``total`` units of ``stage`` are finished."""
+
+
+def silent(stage: str, done: float, total: float) -> None:
+    """Report nothing."""
+
+
+class Terminal:
+    """A bar on a terminal, a plain line at most every ten seconds elsewhere."""
+
+    def __init__(self, stream: TextIO = sys.stderr) -> None:
+        self._stream = stream
+        self._live = stream.isatty()
+        self._stage = ""
+        self._started = 0.0
+        self._printed = 0.0
+
+    def __call__(self, stage: str, done: float, total: float) -> None:
+        now = time.monotonic()
+        if stage != self._stage:
+            self._stage, self._started, self._printed = stage, now, float("-inf")
+        finished = done >= total
+        if not finished and now - self._printed < (0.2 if self._live else 10.0):
+            return
+        self._printed = now
+        share = min(done / total, 1.0) if total else 1.0
+        spent = now - self._started
+        left = f", {_clock(spent / share - spent)} left" if 0 < share < 1 else ""
+        text = f"{stage}: {share:4.0%} in {_clock(spent)}{left}"
+        if self._live:
+            bar = "█" * round(share * 24)
+            self._stream.write(f"\r\x1b[K{bar:·<24} {text}" + ("\n" if finished else ""))
+        else:
+            self._stream.write(text + "\n")
+        self._stream.flush()
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
