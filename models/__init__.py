@@ -1,0 +1,20 @@
+"""What a Fellegi–Sunter model is: comparisons, levels, m, u, prior, calibration, thresholds. Imports nothing of ours."""
+
+from models.model import Calibration, LevelParameters, Model, ModelError, Thresholds
+from models.specification import BlockingRule, Comparison, Level, Specification, SpecificationError, load
+from models.splink import to_splink
+
+__all__ = [
+    "BlockingRule",
+    "Calibration",
+    "Comparison",
+    "Level",
+    "LevelParameters",
+    "Model",
+    "ModelError",
+    "Specification",
+    "SpecificationError",
+    "Thresholds",
+    "load",
+    "to_splink",
+]

@@ -1,0 +1,150 @@
+"""A trained Fellegi–Sunter model: a specification with what was learned from labels, as JSON and back."""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from models.specification import Level, Specification
+
+SCHEMA_VERSION = 1
+
+
+class ModelError(ValueError):
+    """A model file that cannot be used; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class LevelParameters:
+    """What was learned about one level.
+
+    Attributes:
+        m: probability of the level among matching pairs.
+        u: probability of the level among pairs of a dose and any other citizen of the training registry.
+        positives: weighted number of labelled matches seen on the level.
+        negatives: weighted number of labelled non-matches seen on the level.
+    """
+
+    m: float
+    u: float
+    positives: float
+    negatives: float
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Calibrated odds against "none of the registry" are 2^(slope · match weight + intercept)."""
+
+    slope: float = 1.0
+    intercept: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Probabilities: accept the best candidate from ``accept`` on; below ``review`` for all together, no match."""
+
+    accept: float
+    review: float
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A specification, its parameters, and how to decide.
+
+    Attributes:
+        in_registry: probability that the citizen of a dose is in the registry and among its candidates.
+        evidence: what the parameters rest on: counts, digests, seed, versions, error rates measured on labels
+            held apart. Plain data.
+    """
+
+    name: str
+    specification: Specification
+    parameters: Mapping[str, Mapping[str, LevelParameters]]
+    in_registry: float
+    calibration: Calibration
+    thresholds: Thresholds
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+    def bits(self, comparison: str, level: Level, citizens: int) -> tuple[float, float]:
+        """log2 m and log2 u of a level against a registry of this many citizens.
+
+        For a level with ``frequency`` u is what holds where the frequency is unknown; elsewhere the frequency
+        takes its place.
+        """
+        learned = self.parameters[comparison][level.name]
+        return math.log2(learned.m), math.log2(1 / citizens if level.unique else learned.u)
+
+    def prior_bits(self, citizens: int) -> float:
+        """Log2 odds that a dose and one citizen, drawn at random, are the same person."""
+        probability = self.in_registry / citizens
+        return math.log2(probability / (1 - probability))
+
+    def to_json(self) -> str:
+        """The text of ``model.json``: the same model gives the same bytes."""
+        data = {
+            "schema_version": SCHEMA_VERSION,
+            "name": self.name,
+            "specification": self.specification.to_dict(),
+            "parameters": {
+                comparison: {level: asdict(learned) for level, learned in levels.items()}
+                for comparison, levels in self.parameters.items()
+            },
+            "in_registry": self.in_registry,
+            "calibration": asdict(self.calibration),
+            "thresholds": asdict(self.thresholds),
+            "evidence": dict(self.evidence),
+        }
+        return json.dumps(data, ensure_ascii=False, indent=1) + "\n"
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of ``model.json``."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+    @classmethod
+    def from_json(cls, text: str) -> "Model":
+        """Read what ``to_json`` wrote.
+
+        Raises:
+            ModelError: the text is no model of this schema version.
+        """
+        try:
+            data = json.loads(text)
+            if data["schema_version"] != SCHEMA_VERSION:
+                raise ModelError(f"schema version {data['schema_version']}, this program reads {SCHEMA_VERSION}")
+            model = cls(
+                name=data["name"],
+                specification=Specification.from_dict(data["specification"]),
+                parameters={
+                    comparison: {level: LevelParameters(**learned) for level, learned in levels.items()}
+                    for comparison, levels in data["parameters"].items()
+                },
+                in_registry=data["in_registry"],
+                calibration=Calibration(**data["calibration"]),
+                thresholds=Thresholds(**data["thresholds"]),
+                evidence=data["evidence"],
+            )
+            for comparison in model.specification.comparisons:
+                for level in comparison.levels:
+                    model.bits(comparison.name, level, 2)
+        except ModelError:
+            raise
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"{type(error).__name__}: {error}") from error
+        return model
+
+    @classmethod
+    def read(cls, folder: Path) -> "Model":
+        """Read ``model.json`` of a model folder.
+
+        Raises:
+            OSError: it cannot be opened.
+            ModelError: it is no model.
+        """
+        try:
+            return cls.from_json((folder / "model.json").read_text(encoding="utf-8"))
+        except UnicodeDecodeError as error:
+            raise ModelError(str(error)) from error

@@ -1,0 +1,188 @@
+"""What is compared, and how: the declared part of a Fellegi–Sunter model, before anything is learned."""
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+_SIDE = re.compile(r"\b([a-z_]+?)_([lr])\b")
+_WORD = re.compile(r"^[a-z][a-z_]*$")
+
+
+class SpecificationError(ValueError):
+    """A specification that cannot be used; the text says which part and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One degree of agreement.
+
+    Attributes:
+        name: its name within the comparison.
+        when: SQL over ``<column>_l`` and ``<column>_r``; None for the last level, which takes the rest.
+        frequency: the column whose share among the citizens is u for this pair.
+        unique: u is 1 / number of citizens.
+    """
+
+    name: str
+    when: str | None = None
+    frequency: str | None = None
+    unique: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Levels from full agreement down to disagreement; ``missing`` holds when a side has nothing to compare."""
+
+    name: str
+    missing: str
+    levels: tuple[Level, ...]
+    expressions: Mapping[str, str]
+
+    def inlined(self, condition: str) -> str:
+        """The condition with every named expression written out: what a tool without named expressions needs."""
+        for name, sql in self.expressions.items():
+            condition = re.sub(rf"\b{name}\b", f"({sql})", condition)
+        return condition
+
+
+@dataclass(frozen=True, slots=True)
+class BlockingRule:
+    """A pair is a candidate when all columns of ``on`` agree; with ``any_of``, when two lists share an element."""
+
+    name: str
+    on: tuple[str, ...]
+    split: tuple[str, ...] = ()
+    any_of: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Specification:
+    """Comparisons and blocking rules for one kind of link."""
+
+    name: str
+    columns: Mapping[str, str]
+    blocking: tuple[BlockingRule, ...]
+    comparisons: tuple[Comparison, ...]
+
+    @property
+    def frequency_columns(self) -> tuple[str, ...]:
+        """Columns whose frequencies among the citizens are u of some level, in order of first use."""
+        found = (level.frequency for comparison in self.comparisons for level in comparison.levels)
+        return tuple(dict.fromkeys(column for column in found if column))
+
+    @property
+    def compared_columns(self) -> tuple[str, ...]:
+        """Columns that the conditions read, on either side, in order of first use."""
+        texts = (
+            text
+            for comparison in self.comparisons
+            for text in (
+                comparison.missing,
+                *comparison.expressions.values(),
+                *(level.when or "" for level in comparison.levels),
+            )
+        )
+        return tuple(dict.fromkeys(match[1] for text in texts for match in _SIDE.finditer(text)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data that ``from_dict`` reads back to an equal specification."""
+        return {
+            "name": self.name,
+            "columns": dict(self.columns),
+            "blocking": [
+                {"name": rule.name, "on": list(rule.on), "split": list(rule.split), "any": rule.any_of}
+                for rule in self.blocking
+            ],
+            "comparison": [
+                {
+                    "name": comparison.name,
+                    "missing": comparison.missing,
+                    "expressions": dict(comparison.expressions),
+                    "level": [_level_to_dict(level) for level in comparison.levels],
+                }
+                for comparison in self.comparisons
+            ],
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Specification":
+        """Read plain data.
+
+        Raises:
+            SpecificationError: a part is missing, named twice, or contradicts another.
+        """
+        try:
+            specification = cls(
+                name=data["name"],
+                columns=dict(data.get("columns", {})),
+                blocking=tuple(
+                    BlockingRule(rule["name"], tuple(rule["on"]), tuple(rule.get("split", ())), rule.get("any", False))
+                    for rule in data["blocking"]
+                ),
+                comparisons=tuple(
+                    Comparison(
+                        name=comparison["name"],
+                        missing=comparison["missing"],
+                        levels=tuple(Level(**level) for level in comparison["level"]),
+                        expressions=dict(comparison.get("expressions", {})),
+                    )
+                    for comparison in data["comparison"]
+                ),
+            )
+        except KeyError as error:
+            raise SpecificationError(f"the specification lacks {error}") from error
+        except TypeError as error:
+            raise SpecificationError(f"the specification has a part of another kind: {error}") from error
+        specification._check()
+        return specification
+
+    def _check(self) -> None:
+        _distinct("blocking rule", (rule.name for rule in self.blocking))
+        _distinct("comparison", (comparison.name for comparison in self.comparisons))
+        _distinct("expression", (name for comparison in self.comparisons for name in comparison.expressions))
+        for comparison in self.comparisons:
+            _distinct(f"level of {comparison.name}", (level.name for level in comparison.levels))
+            *conditions, last = (level.when for level in comparison.levels)
+            if last is not None or None in conditions:
+                raise SpecificationError(
+                    f"comparison {comparison.name}: the last level, and only it, takes the rest and has no 'when'"
+                )
+            for level in comparison.levels:
+                if level.frequency and level.unique:
+                    raise SpecificationError(
+                        f"comparison {comparison.name}, level {level.name}: 'frequency' or 'unique', not both"
+                    )
+
+
+def load(name: str) -> Specification:
+    """A specification shipped in this package, by name.
+
+    Raises:
+        FileNotFoundError: none has that name.
+    """
+    text = files(__package__).joinpath(f"{name}.toml").read_text(encoding="utf-8")
+    return Specification.from_dict(tomllib.loads(text))
+
+
+def _level_to_dict(level: Level) -> dict[str, Any]:
+    data: dict[str, Any] = {"name": level.name}
+    if level.when is not None:
+        data["when"] = level.when
+    if level.frequency:
+        data["frequency"] = level.frequency
+    if level.unique:
+        data["unique"] = True
+    return data
+
+
+def _distinct(what: str, names: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if not _WORD.match(name):
+            raise SpecificationError(f"{what} '{name}': a name is lower-case letters and underscores")
+        if name in seen:
+            raise SpecificationError(f"{what} '{name}' is declared twice")
+        seen.add(name)
