@@ -1,0 +1,61 @@
+"""From match weights to decisions: the posterior over all candidates of a dose and "none of them".
+
+A dose belongs to one citizen at most. With prior π that its citizen is among the candidates, each of N citizens being
+as likely as the other, Bayes' rule over the N + 1 exclusive hypotheses gives
+
+    P(citizen i) = 2^w_i / (Σ_j 2^w_j + (1 - π)),   w_i = log2 odds of π/N plus the Fellegi–Sunter match weight
+
+(Fellegi & Sunter 1969, eq. 3, for the likelihood ratios; the normalisation over exclusive hypotheses is that of
+Fortini et al. 2001, section 3). Candidates left out weigh less than ``WEAKEST`` bits each and are in "none".
+"""
+
+from models import Model
+
+__all__ = ["DECISIONS", "WEAKEST", "compile_deciding"]
+
+WEAKEST = -20.0
+"""Match weight in bits under which a pair is not kept: 2^-20 against "none of them"."""
+
+DECISIONS = ("accept", "review", "no_match", "quarantine")
+
+
+def compile_deciding(model: Model, candidates: str) -> str:
+    """The statement that ranks candidates and decides each dose that has any.
+
+    Args:
+        model: calibration, prior and thresholds.
+        candidates: a relation with ``dose_key``, ``citizen_key``, ``rule`` and ``match_weight``.
+
+    Returns:
+        A SELECT with a row for each candidate: ``dose_key``, ``citizen_key``, ``rule``, ``match_weight``, ``rank``
+        (from 1, by match weight, then by citizen key), ``probability`` (calibrated; of one dose they sum to at
+        most 1), ``margin`` (bits to the runner-up; null without one), ``runner_up_key``, and the dose's ``decision``:
+        ``accept`` when the best candidate reaches the accept threshold, and no other has its weight; ``no_match``
+        when all candidates together stay below the review threshold; else ``review``.
+    """
+    calibration, thresholds = model.calibration, model.thresholds
+    odds = f"pow(2, {calibration.slope!r} * match_weight + {calibration.intercept!r})"
+    none = 1 - model.in_registry
+    dose = "(PARTITION BY dose_key ORDER BY match_weight DESC, citizen_key)"
+    return f"""
+    WITH weighed AS (
+      SELECT *, {odds} AS odds FROM {candidates}
+    ), ranked AS (
+      SELECT *, row_number() OVER {dose} AS rank,
+        match_weight - lead(match_weight) OVER {dose} AS margin,
+        lead(citizen_key) OVER {dose} AS runner_up_key,
+        sum(odds) OVER (PARTITION BY dose_key) AS total
+      FROM weighed
+    ), posterior AS (
+      SELECT *, odds / (total + {none!r}) AS probability, total / (total + {none!r}) AS any_probability FROM ranked
+    ), best AS (
+      SELECT *, first_value(probability) OVER (PARTITION BY dose_key ORDER BY rank) AS best_probability,
+        first_value(margin) OVER (PARTITION BY dose_key ORDER BY rank) AS best_margin
+      FROM posterior
+    )
+    SELECT dose_key, citizen_key, rule, match_weight, rank, probability, margin, runner_up_key,
+      CASE WHEN best_probability >= {thresholds.accept!r} AND coalesce(best_margin, 1) > 0 THEN 'accept'
+           WHEN any_probability >= {thresholds.review!r} THEN 'review'
+           ELSE 'no_match' END AS decision
+    FROM best
+    """

@@ -1,0 +1,177 @@
+"""The model compiled to one statement: pairs from the blocking joins, their levels, their bits."""
+
+from dataclasses import dataclass
+
+import duckdb
+
+from linkage.blocking import block_column
+from linkage.progress import Progress, silent
+from models import Comparison, Model, Specification
+
+__all__ = ["Step", "compared_tables", "compile_levels", "compile_scoring", "derive", "level_column"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One named relation of a statement."""
+
+    name: str
+    sql: str
+
+
+def level_column(comparison: Comparison) -> str:
+    """The column with a pair's level: 0 is missing, then the levels' places from 1."""
+    return f"level_{comparison.name}"
+
+
+def bits_column(comparison: Comparison) -> str:
+    """The column with a pair's match weight on one comparison, in bits."""
+    return f"bits_{comparison.name}"
+
+
+def derive(connection: duckdb.DuckDBPyConnection, specification: Specification) -> None:
+    """Make ``doses_derived`` and ``citizens_derived``: the standardised columns and those of the specification."""
+    columns = "".join(f", {sql} AS {name}" for name, sql in specification.columns.items())
+    for side in ("doses", "citizens"):
+        connection.execute(f"CREATE OR REPLACE VIEW {side}_derived AS SELECT *{columns} FROM {side}_standardised")
+
+
+def compared_tables(
+    connection: duckdb.DuckDBPyConnection,
+    specification: Specification,
+    blocks: dict[str, str],
+    *,
+    progress: Progress = silent,
+) -> None:
+    """Make ``doses_compared`` and ``citizens_compared``: the key, what is compared, and the blocks.
+
+    Citizens also carry ``frequency_<column>``: the share of the registry that has the citizen's value.
+    """
+    compared = ", ".join(f"d.{column}" for column in specification.compared_columns)
+    made = "".join(f", {sql} AS {column}" for column, sql in blocks.items())
+    progress("prepare records", 0, 2)
+    connection.execute(f"CREATE TABLE doses_compared AS SELECT d.key, {compared}{made} FROM doses_derived AS d ORDER BY d.key")
+    progress("prepare records", 1, 2)
+    for column in specification.frequency_columns:
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE frequencies_{column} AS SELECT {column} AS value, "
+            f"count(*) / (SELECT count(*) FROM citizens_derived) AS frequency "
+            f"FROM citizens_derived WHERE {column} IS NOT NULL GROUP BY {column}"
+        )
+    found = "".join(f", frequencies_{c}.frequency AS frequency_{c}" for c in specification.frequency_columns)
+    joins = "".join(
+        f" LEFT JOIN frequencies_{c} ON d.{c} = frequencies_{c}.value" for c in specification.frequency_columns
+    )
+    connection.execute(
+        f"CREATE TABLE citizens_compared AS SELECT d.key, {compared}{found}{made} FROM citizens_derived AS d{joins}"
+    )
+    for column in specification.frequency_columns:
+        connection.execute(f"DROP TABLE frequencies_{column}")
+    progress("prepare records", 2, 2)
+
+
+def compile_scoring(model: Model, citizens: int, weakest: float) -> str:
+    """The statement that scores the doses with ``key`` from ``$first`` to ``$last``.
+
+    Reads ``doses_compared`` and ``citizens_compared``.
+
+    Args:
+        model: parameters.
+        citizens: size of the registry.
+        weakest: pairs with fewer bits than this are not kept.
+
+    Returns:
+        A SELECT of ``dose_key``, ``citizen_key``, ``rule`` (number of the first blocking rule that makes the pair),
+        ``match_weight`` (bits, prior included), and a ``level_`` and a ``bits_`` column for each comparison. Every
+        pair stands once.
+    """
+    specification = model.specification
+    pairs = " UNION ALL ".join(_blocking_join(specification, number) for number in range(len(specification.blocking)))
+    kept = [level_column(c) for c in specification.comparisons] + [bits_column(c) for c in specification.comparisons]
+    steps = (
+        Step("pairs", pairs),
+        *compile_levels(model, citizens, ("dose_key", "citizen_key", "rule")),
+    )
+    return (
+        with_steps(steps)
+        + f" SELECT dose_key, citizen_key, rule, match_weight, {', '.join(kept)} FROM weights"
+        + f" WHERE match_weight > {weakest!r}"
+    )
+
+
+def compile_levels(model: Model, citizens: int, keys: tuple[str, ...]) -> tuple[Step, ...]:
+    """The steps ``expressed``, ``levels`` and ``weights`` over a relation ``pairs``.
+
+    ``pairs`` has the key columns, ``<column>_l`` and ``<column>_r`` of every compared column and
+    ``frequency_<column>`` of every frequency column; ``weights`` has the keys, ``level_<comparison>``,
+    ``bits_<comparison>`` and ``match_weight``.
+    """
+    comparisons = model.specification.comparisons
+    key_list = ", ".join(keys)
+    expressions = "".join(f", {sql} AS {name}" for c in comparisons for name, sql in c.expressions.items())
+    frequencies = "".join(f", frequency_{column}" for column in model.specification.frequency_columns)
+    levels = "".join(f", {_level_case(c)} AS {level_column(c)}" for c in comparisons)
+    bits = "".join(f", {_bits_case(model, c, citizens)} AS {bits_column(c)}" for c in comparisons)
+    total = " + ".join(bits_column(c) for c in comparisons)
+    return (
+        Step("expressed", f"SELECT *{expressions} FROM pairs"),
+        Step("levels", f"SELECT {key_list}{frequencies}{levels} FROM expressed"),
+        Step("bits", f"SELECT *{bits} FROM levels"),
+        Step("weights", f"SELECT *, {model.prior_bits(citizens)!r} + {total} AS match_weight FROM bits"),
+    )
+
+
+def with_steps(steps: tuple[Step, ...]) -> str:
+    """A WITH clause of the steps, in order; none is kept as a table on the way."""
+    return "WITH " + ", ".join(f"{step.name} AS NOT MATERIALIZED ({step.sql})" for step in steps)
+
+
+def pair_columns(specification: Specification) -> str:
+    """The select list of a join of ``doses_compared`` l and ``citizens_compared`` r that ``compile_levels`` reads."""
+    both = (f"l.{c} AS {c}_l, r.{c} AS {c}_r" for c in specification.compared_columns)
+    return ", ".join([*both, *(f"r.frequency_{c}" for c in specification.frequency_columns)])
+
+
+def _blocking_join(specification: Specification, number: int) -> str:
+    rule = specification.blocking[number]
+    block = block_column(number)
+    doses = "(SELECT * FROM doses_compared WHERE key BETWEEN $first AND $last)"
+    citizens = "citizens_compared"
+    on = f"l.{block} = r.{block}"
+    unseen = [f"NOT coalesce({_same_block(specification, earlier)}, false)" for earlier in range(number)]
+    if rule.any_of:
+        doses = f"(SELECT *, unnest({block}) AS element FROM {doses})"
+        citizens = f"(SELECT *, unnest({block}) AS element FROM {citizens})"
+        on = "l.element = r.element"
+        # two numbers in common make the pair twice: it is kept under the smaller
+        unseen.append(f"l.element = list_min(list_intersect(l.{block}, r.{block}))")
+    where = f" WHERE {' AND '.join(unseen)}" if unseen else ""
+    return (
+        f"SELECT l.key AS dose_key, r.key AS citizen_key, {number}::UTINYINT AS rule, {pair_columns(specification)}"
+        f" FROM {doses} AS l JOIN {citizens} AS r ON {on}{where}"
+    )
+
+
+def _same_block(specification: Specification, number: int) -> str:
+    block = block_column(number)
+    if specification.blocking[number].any_of:
+        return f"list_has_any(l.{block}, r.{block})"
+    return f"l.{block} = r.{block}"
+
+
+def _level_case(comparison: Comparison) -> str:
+    tests = " ".join(
+        f"WHEN {level.when} THEN {place}"
+        for place, level in enumerate(comparison.levels, start=1)
+        if level.when is not None
+    )
+    return f"(CASE WHEN {comparison.missing} THEN 0 {tests} ELSE {len(comparison.levels)} END)::UTINYINT"
+
+
+def _bits_case(model: Model, comparison: Comparison, citizens: int) -> str:
+    weights = []
+    for place, level in enumerate(comparison.levels, start=1):
+        m, u = model.bits(comparison.name, level, citizens)
+        against = f"coalesce(log2(frequency_{level.frequency}), {u!r})" if level.frequency else repr(u)
+        weights.append(f"WHEN {place} THEN {m!r} - ({against})" if level.frequency else f"WHEN {place} THEN {m - u!r}")
+    return f"(CASE {level_column(comparison)} {' '.join(weights)} ELSE 0 END)::DOUBLE"
