@@ -1,0 +1,43 @@
+"""Open a finished RUN folder for counting."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+
+from linkage.errors import UserError
+
+FILES = ("decisions.parquet", "review.parquet", "manifest.json")
+
+
+def connect(memory: str = "2GB") -> duckdb.DuckDBPyConnection:
+    """An empty in-memory database within ``memory``; set work in it needs no order of rows."""
+    return duckdb.connect(config={"memory_limit": memory, "preserve_insertion_order": "false"})
+
+
+def open_run(connection: duckdb.DuckDBPyConnection, run: Path, columns: Sequence[str]) -> None:
+    """Create the views ``decisions`` and ``review`` over a finished run.
+
+    Args:
+        connection: gets the two views.
+        run: the folder that ``linkage score`` wrote.
+        columns: what the caller needs of ``decisions``.
+
+    Raises:
+        UserError: the folder is no finished run, a file of it cannot be read, or a column is missing.
+    """
+    for name in FILES:
+        if not (run / name).is_file():
+            raise UserError("report_run_unfinished", run=run, file=name)
+    for view in ("decisions", "review"):
+        file = run / f"{view}.parquet"
+        try:
+            relation = connection.read_parquet(re.sub(r"([*?\[])", r"[\1]", str(file)))
+            relation.create_view(view)
+        except duckdb.Error as error:
+            raise UserError("report_run_unreadable", file=file) from error
+        if view == "decisions":
+            missing = [column for column in columns if column not in relation.columns]
+            if missing:
+                raise UserError("report_run_column", file=file, column=", ".join(missing))
