@@ -1,0 +1,154 @@
+"""Identity numbers: what was typed, which kind of number it is, and what it says about its holder."""
+
+import csv
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from linkage.vietnamese.birth_dates import LATEST_YEAR
+from linkage.vietnamese.digits import is_placeholder, is_truncated, spreadsheet_text, without_look_alikes
+from linkage.vietnamese.phones import parse_phone
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityNumber:
+    """The best reading of an identity number.
+
+    ``kind``: cccd (12 digits that can be a personal number), cmnd (9 digits), passport, other (digits of no
+    known shape); with ``value`` None: placeholder, phone, insurance, scientific (digits a spreadsheet lost).
+    ``repair``: none, separators (and other typography), lost_zero, lookalike, extracted (from other text).
+    ``second`` is another good number in the same cell. ``sex``, ``birth_year`` and ``province`` (two-digit
+    code, None when the prefix is not assigned) are read from a cccd only.
+    """
+
+    value: str | None
+    kind: str
+    repair: str = "none"
+    second: str | None = None
+    sex: str | None = None
+    birth_year: int | None = None
+    province: str | None = None
+
+
+def parse_identity_number(text: str) -> IdentityNumber:
+    """The identity number in a cell as typed; ``value`` is None when the cell holds none."""
+    plain = spreadsheet_text(text)
+    if is_truncated(plain):
+        return IdentityNumber(None, "scientific")
+    found = sorted(_readings(plain), key=lambda reading: _ORDER.index(reading.kind))
+    if not found:
+        return IdentityNumber(None, "placeholder")
+    best = found[0]
+    second = next(
+        (other.value for other in found[1:] if other.kind in _STRONG and other.value != best.value), None
+    )
+    repair = best.repair if best.repair != "none" or plain == text else "separators"
+    repair = "extracted" if len(found) > 1 and repair in {"none", "separators"} else repair
+    if best.kind != "cccd" or best.value is None:
+        return IdentityNumber(best.value, best.kind, repair, second)
+    return IdentityNumber(best.value, best.kind, repair, second, *_holder(best.value))
+
+
+def parse_identity_numbers(text: str) -> list[str]:
+    """The numbers of a cell with ``;`` between them, in their order, without those that are none."""
+    readings = map(parse_identity_number, text.split(";"))
+    return [number for reading in readings for number in (reading.value, reading.second) if number]
+
+
+_STRONG = ("cccd", "cmnd", "passport")
+_ORDER = (*_STRONG, "insurance", "phone", "other", "placeholder")
+_PLAUSIBLE = re.compile("0(?!00)[0-9]{2}([0-3])([0-9]{2})[0-9]{6}")
+_PASSPORT = re.compile("[A-Z]{1,2}[0-9]{6,8}")
+_INSURANCE = re.compile("[A-Z]{2}[0-9]{13}")
+_BETWEEN_NUMBERS = re.compile(r"[/;,|()\n&+]|\s-\s")
+_WEAK_SEPARATORS = re.compile(r"[\s._'\"*:#-]+")
+_WORD = re.compile(r"[^\W\d_]{3,}")
+_DIGITS = re.compile("[0-9]+")
+
+
+def _readings(text: str) -> Iterator[IdentityNumber]:
+    if _DIGITS.fullmatch(text):
+        yield _read(text, "none")
+        return
+    for piece in _BETWEEN_NUMBERS.split(text):
+        # CMND, CCCD, số: words around the number; look-alikes are shorter or stand beside digits
+        bare = _WORD.sub(" ", piece) if not _INSURANCE.fullmatch(_compact(piece)) else piece
+        worded = bare != piece
+        words = [_read(word, "none") for word in bare.split() if any(map(str.isdigit, word))]
+        strong = [reading for reading in words if reading.kind in _STRONG]
+        whole = _compact(bare)
+        if len(strong) > 1:
+            yield from strong
+        elif whole and any(map(str.isdigit, whole)):
+            repair = "extracted" if worded else "separators" if whole != text.upper() else "none"
+            joined = _read(whole, repair)
+            yield strong[0] if strong and joined.kind not in _STRONG else joined
+
+
+def _compact(text: str) -> str:
+    return _WEAK_SEPARATORS.sub("", text).upper()
+
+
+def _read(number: str, repair: str) -> IdentityNumber:
+    """One number, without separators."""
+    number = number.upper()
+    if not _DIGITS.fullmatch(number):
+        return _read_with_letters(number, repair)
+    if is_placeholder(number):
+        return IdentityNumber(None, "placeholder", repair)
+    full = _with_lost_zeros(number)
+    if len(full) == 9 or _plausible(full):
+        kind = "cmnd" if len(full) == 9 else "cccd"
+        return IdentityNumber(full, kind, repair if full == number else "lost_zero")
+    if len(number) > 9 and parse_phone(number) is not None:
+        return IdentityNumber(None, "phone", repair)
+    return IdentityNumber(number, "other", repair)
+
+
+def _with_lost_zeros(number: str) -> str:
+    """The number as it was before a spreadsheet took its leading zeros, when that gives a good number."""
+    if number[0] != "0":
+        if len(number) == 8:
+            return "0" + number
+        if len(number) in {10, 11} and _plausible(number.zfill(12)):
+            return number.zfill(12)
+    return number
+
+
+def _read_with_letters(number: str, repair: str) -> IdentityNumber:
+    if _INSURANCE.fullmatch(number):
+        return IdentityNumber(None, "insurance", repair)
+    if _PASSPORT.fullmatch(number) and number[0] not in "OIL":
+        return IdentityNumber(number, "passport", repair)
+    digits = without_look_alikes(number)
+    few = sum(map(str.isalpha, number)) <= 3
+    if few and _DIGITS.fullmatch(digits):
+        reading = _read(digits, "lookalike")
+        if reading.kind in {"cccd", "cmnd"}:
+            return reading
+    rest = "".join(_DIGITS.findall(number))
+    return _read(rest, "extracted") if rest else IdentityNumber(None, "placeholder", repair)
+
+
+def _plausible(number: str) -> bool:
+    """Twelve digits with a century, sex and birth year of someone alive; any prefix but 000."""
+    match = _PLAUSIBLE.fullmatch(number)
+    return match is not None and _birth_year(number) <= LATEST_YEAR
+
+
+def _birth_year(number: str) -> int:
+    return 1900 + 100 * (int(number[3]) // 2) + int(number[4:6])
+
+
+def _holder(number: str) -> tuple[str, int, str | None]:
+    sex = "F" if int(number[3]) % 2 else "M"
+    return sex, _birth_year(number), province_of_prefix().get(number[:3])
+
+
+@cache
+def province_of_prefix() -> dict[str, str]:
+    """The first three digits of a cccd → two-digit code of the province of birth registration."""
+    with files(__package__).joinpath("data/provinces.csv").open(encoding="utf-8") as lines:
+        return {row["cccd_code"]: row["code"] for row in csv.DictReader(lines)}
