@@ -1,0 +1,92 @@
+"""Parquet files: every sensible type as the text a person would have typed."""
+
+import glob
+from collections.abc import Mapping
+from pathlib import Path
+
+import duckdb
+import pyarrow.parquet
+
+from linkage.errors import UserError
+from linkage.tables.headers import Header, recognise, require
+from linkage.tables.schema import TableSchema
+from linkage.tables.sql import quoted, text_literal
+
+UNREADABLE = (
+    duckdb.InvalidInputException,
+    duckdb.IOException,
+    duckdb.SerializationException,
+    duckdb.ConversionException,
+    duckdb.NotImplementedException,
+)
+NOT_TEXT = ("blob", "list", "array", "struct", "map", "union", "variant", "geometry")
+
+
+def read_parquet(
+    connection: duckdb.DuckDBPyConnection, file: Path, schema: TableSchema, columns: Mapping[str, str]
+) -> tuple[Header, str]:
+    """The header of a Parquet file, and the query that gives ``ordinal``, ``row`` and our columns as text.
+
+    Raises:
+        UserError: the file is damaged, lacks a required column, or holds one as bytes or nested values.
+    """
+    name = str(file)
+    try:
+        relation = connection.sql(f"FROM {_scan(file)}")
+        headers = [column for column in relation.columns if column != "file_row_number"]
+        types = dict(zip(relation.columns, relation.types, strict=True))
+    except UNREADABLE as error:
+        raise UserError("damaged_file", file=file) from error
+    header = recognise(headers, schema, columns, name)
+    require(header, schema, headers, name)
+    wanted = []
+    for column, position in header.positions.items():
+        kind = types[headers[position]].id
+        if kind in NOT_TEXT:
+            raise UserError("column_not_text", file=file, column=headers[position], type=kind)
+        wanted.append(f"{_as_text(quoted(headers[position]), kind)} AS {quoted(column)}")
+    place = "file_row_number AS ordinal, file_row_number + 1 AS row"
+    return header, f"SELECT {place}, {', '.join(wanted)} FROM {_scan(file)}"
+
+
+def count_rows(file: Path) -> int:
+    """The number of rows a Parquet file says it has."""
+    return int(pyarrow.parquet.read_metadata(file).num_rows)
+
+
+def _scan(file: Path) -> str:
+    name = text_literal(glob.escape(str(file)))
+    return f"read_parquet({name}, file_row_number = true, hive_partitioning = false)"
+
+
+def _as_text(column: str, kind: str) -> str:
+    text = f"CAST({column} AS VARCHAR)"
+    match kind:
+        case "float" | "double":
+            whole = f"CAST(CAST({column} AS HUGEINT) AS VARCHAR)"
+            return (
+                f"CASE WHEN isnan({column}) THEN NULL "
+                f"WHEN abs({column}) < 1e18 AND {column} = trunc({column}) THEN {whole} ELSE {text} END"
+            )
+        case "decimal":
+            return f"CASE WHEN contains({text}, '.') THEN rtrim(rtrim({text}, '0'), '.') ELSE {text} END"
+        case "timestamp with time zone":
+            instant = f"make_timestamp(epoch_us({column}))"
+            # Viet Nam has kept UTC+7; a pure date stored as an instant is midnight in UTC
+            local = f"CASE WHEN {_midnight(instant)} THEN {instant} ELSE {instant} + INTERVAL 7 HOUR END"
+            return _date_or_time(f"({local})")
+        case _ if kind.startswith("timestamp"):
+            return _date_or_time(f"CAST({column} AS TIMESTAMP)")
+        case "boolean":
+            return f"upper({text})"
+        case _:
+            return text
+
+
+def _midnight(moment: str) -> str:
+    return f"{moment} = date_trunc('day', {moment})"
+
+
+def _date_or_time(moment: str) -> str:
+    date = f"CAST(CAST({moment} AS DATE) AS VARCHAR)"
+    return f"CASE WHEN {_midnight(moment)} THEN {date} ELSE CAST({moment} AS VARCHAR) END"

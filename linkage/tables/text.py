@@ -1,0 +1,254 @@
+"""CSV and its kin: every physical line is accounted for, under its own row number.
+
+Lines that are plainly one record each (most lines of most files) are found by counting delimiters and quotes
+in whole blocks and parsed by Arrow; every other line is read with care by `linkage.tables.records`.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.csv
+
+from linkage.errors import UserError
+from linkage.tables.headers import Header, recognise, require
+from linkage.tables.lines import BLOCK, Block, read_blocks
+from linkage.tables.records import Grammar, NeedMoreLines, Record, read_record
+from linkage.tables.schema import GIANT_CELL, BadRow, Chunk, TableSchema
+
+DELIMITERS = ",;\t"
+LONGEST_HEADER = 1 << 20
+
+Positions = npt.NDArray[np.int64]
+Marks = npt.NDArray[np.bool_]
+
+
+def read_text(
+    file: Path, schema: TableSchema, columns: Mapping[str, str], size: int = BLOCK
+) -> tuple[Header, Iterator[Chunk]]:
+    """The header of a text file, and its rows a block of ``size`` bytes at a time.
+
+    Raises:
+        UserError: the header is no text, lacks a required column or names one twice; the file is damaged.
+    """
+    blocks = read_blocks(file, size)
+    first = next(blocks)
+    headers, lines, delimiter = _read_header(file, first.data)
+    header = recognise(headers, schema, columns, str(file))
+    require(header, schema, headers, str(file))
+    start = _after_lines(first.data, lines)
+    rest = Block(first.data[start:], first.share, first.last)
+    parser = _Parser(header, schema, Grammar.of(delimiter, len(headers)), row=lines + 1)
+    return header, _chunks(parser, rest, blocks)
+
+
+def _chunks(parser: "_Parser", first: Block, blocks: Iterator[Block]) -> Iterator[Chunk]:
+    block = first
+    carry = b""
+    while True:
+        chunk, carry = parser.parse(Block(carry + block.data, block.share, block.last))
+        yield chunk
+        if block.last:
+            return
+        block = next(blocks)
+
+
+def _read_header(file: Path, data: bytes) -> tuple[list[str], int, str]:
+    """The headers, the physical lines up to their end, and the delimiter."""
+    lines = data.split(b"\n", 200)[:-1]
+    blank = next((number for number, line in enumerate(lines) if line.strip()), None)
+    if blank is None:
+        raise UserError("empty_file", file=file)
+    line = lines[blank]
+    if len(line) > LONGEST_HEADER or b"\0" in line:
+        raise UserError("wrong_content", file=file, content="binary")
+    try:
+        text = line.decode()
+    except UnicodeDecodeError as error:
+        raise UserError("header_not_utf8", file=file, row=blank + 1) from error
+    unquoted = "".join(text.split('"')[::2])
+    delimiter = max(DELIMITERS, key=unquoted.count)
+
+    def line_at(number: int) -> bytes | None:
+        return lines[blank + number] if blank + number < len(lines) else None
+
+    record = read_record(line_at, Grammar.of(delimiter, 0))
+    if record.problem:
+        raise UserError("header_malformed", file=file, row=blank + 1)
+    return record.cells, blank + record.lines, delimiter
+
+
+def _after_lines(data: bytes, lines: int) -> int:
+    position = 0
+    for _ in range(lines):
+        position = data.index(b"\n", position) + 1
+    return position
+
+
+class _Parser:
+    """Turns blocks of lines into chunks of rows, counting rows and lines as it goes."""
+
+    def __init__(self, header: Header, schema: TableSchema, grammar: Grammar, row: int) -> None:
+        self._positions = header.positions
+        self._id = header.positions[schema.id_column]
+        self._grammar = grammar
+        self._row = row
+        self._ordinal = 0
+
+    def parse(self, block: Block) -> tuple[Chunk, bytes]:
+        """The rows of the block, and the lines at its end that need the next block to be understood."""
+        data = block.data
+        ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
+        starts = np.concatenate(([0], ends[:-1] + 1)) if len(ends) else ends
+        plain, blank = _classify(data, starts, ends, self._grammar)
+        first = ~blank
+        careful: list[tuple[int, Record]] = []
+        stop = len(ends)
+        done = 0
+        for number in np.flatnonzero(~plain & ~blank).tolist():
+            if number < done:
+                continue
+
+            def line_at(offset: int, base: int = number) -> bytes | None:
+                if base + offset < len(ends):
+                    return data[starts[base + offset] : ends[base + offset]]
+                if block.last:
+                    return None
+                raise NeedMoreLines
+
+            try:
+                record = read_record(line_at, self._grammar)
+            except NeedMoreLines:
+                stop = number
+                break
+            done = number + record.lines
+            plain[number:done] = False
+            first[number + 1 : done] = False
+            careful.append((number, record))
+        cut = int(starts[stop]) if stop < len(ends) else len(data)
+        plain[stop:] = False
+        chunk = self._chunk(data, starts, ends, plain, first[:stop], careful, block.share)
+        self._row += stop
+        self._ordinal += int(first[:stop].sum())
+        return chunk, data[cut:]
+
+    def _chunk(
+        self,
+        data: bytes,
+        starts: Positions,
+        ends: Positions,
+        plain: Marks,
+        first: Marks,
+        careful: list[tuple[int, Record]],
+        share: float,
+    ) -> Chunk:
+        ordinals = self._ordinal - 1 + np.cumsum(first, dtype=np.int64)
+        tables = [
+            self._table(
+                _parse_plain(_kept(data, starts, ends, plain), self._grammar, self._positions),
+                np.flatnonzero(plain),
+                ordinals,
+            )
+        ]
+        good = [(number, record.cells) for number, record in careful if not record.problem]
+        if good:
+            cells = {
+                column: pa.array([row[position] for _, row in good], pa.string())
+                for column, position in self._positions.items()
+            }
+            tables.append(self._table(pa.table(cells), np.array([number for number, _ in good]), ordinals))
+        bad = tuple(
+            BadRow(int(ordinals[number]), self._row + number, self._id_of(record), record.problem)
+            for number, record in careful
+            if record.problem
+        )
+        return Chunk(pa.concat_tables(tables), bad, share)
+
+    def _table(self, cells: pa.Table, numbers: Positions, ordinals: Positions) -> pa.Table:
+        rows = pa.array(numbers + self._row, pa.int64())
+        places = pa.array(ordinals[numbers], pa.int64())
+        return cells.add_column(0, "row", rows).add_column(0, "ordinal", places)
+
+    def _id_of(self, record: Record) -> str | None:
+        value = record.cells[self._id].strip() if self._id < len(record.cells) else ""
+        return value[:100].replace("\0", "") or None
+
+
+def _kept(data: bytes, starts: Positions, ends: Positions, plain: Marks) -> bytes:
+    """The plain lines alone."""
+    if plain.all():
+        return data
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], plain, [False])).astype(np.int8)))
+    runs = zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
+    return b"".join(data[starts[begin] : ends[end - 1] + 1] for begin, end in runs)
+
+
+def _parse_plain(data: bytes, grammar: Grammar, positions: Mapping[str, int]) -> pa.Table:
+    names = [str(number) for number in range(grammar.width)]
+    wanted = [str(position) for position in positions.values()]
+    if not data:
+        return pa.table({column: pa.array([], pa.string()) for column in positions})
+    table = pa.csv.read_csv(
+        pa.BufferReader(data),
+        pa.csv.ReadOptions(column_names=names, block_size=len(data) + 1),
+        pa.csv.ParseOptions(delimiter=grammar.delimiter),
+        pa.csv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.string()), include_columns=wanted, check_utf8=False
+        ),
+    )
+    return table.rename_columns(list(positions))
+
+
+def _classify(data: bytes, starts: Positions, ends: Positions, grammar: Grammar) -> tuple[Marks, Marks]:
+    """Which lines are one record each beyond doubt, and which are blank."""
+    codes = np.frombuffer(data, np.uint8)
+    lengths = ends - starts
+    plain = (lengths > 1) & (lengths <= GIANT_CELL)
+    for code in (0, ord("\r")):
+        if bytes([code]) in data:
+            found = np.flatnonzero(codes == code)
+            odd = found[codes[found + 1] != ord("\n")] if code else found
+            plain[np.searchsorted(ends, odd)] = False
+    delimiters = np.flatnonzero(codes == ord(grammar.delimiter))
+    if b'"' in data:
+        quotes = np.flatnonzero(codes == ord('"'))
+        before = np.searchsorted(quotes, starts)
+        count = np.diff(before, append=len(quotes))
+        plain &= count % 2 == 0
+        plain[np.searchsorted(ends, _misplaced(codes, quotes, before, count, grammar))] = False
+        line = np.searchsorted(ends, delimiters)
+        outside = (np.searchsorted(quotes, delimiters) - before[line]) % 2 == 0
+        delimiters = delimiters[outside]
+    seen = np.searchsorted(delimiters, starts)
+    plain &= np.diff(seen, append=len(delimiters)) == grammar.width - 1
+    if not _is_utf8(data):
+        for number in np.flatnonzero(plain).tolist():
+            plain[number] = _is_utf8(data[starts[number] : ends[number]])
+    blank = lengths == 0
+    for number in np.flatnonzero(~plain & ~blank).tolist():
+        blank[number] = not data[starts[number] : ends[number]].strip(b" \r")
+    return plain, blank
+
+
+def _misplaced(
+    codes: npt.NDArray[np.uint8], quotes: Positions, before: Positions, count: Positions, grammar: Grammar
+) -> Positions:
+    """Quotes that neither open nor close a cell nor belong to a doubled quote."""
+    opens = (np.arange(len(quotes)) - np.repeat(before, count)) % 2 == 0
+    previous = codes[quotes - 1]
+    following = codes[quotes + 1]
+    edge, mark = ord(grammar.delimiter), ord('"')
+    opening = (previous == edge) | (previous == ord("\n")) | (quotes == 0) | (previous == mark)
+    closing = (following == edge) | (following == ord("\n")) | (following == ord("\r")) | (following == mark)
+    misplaced: Positions = quotes[np.where(opens, ~opening, ~closing)]
+    return misplaced
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
