@@ -1,0 +1,295 @@
+"""Raw tables become comparable columns; each distinct value is worked out once.
+
+Per field: the distinct values that are not clean already go in batches through the function of one value,
+into a table from typed value to result, which is joined back. Clean values (12 digits as they should be)
+never leave the engine; there the same result is an expression of SQL.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+
+import pyarrow as pa
+from duckdb import DuckDBPyConnection
+from duckdb.func import FunctionNullHandling, PythonUDFType
+
+from linkage.progress import Progress, silent
+from linkage.vietnamese import (
+    is_foreign,
+    parse_birth_date,
+    parse_identity_number,
+    parse_identity_numbers,
+    parse_insurance_number,
+    parse_name,
+    parse_phone,
+    parse_sex,
+    province_of_prefix,
+    resolve_place,
+)
+
+Row = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """One or more typed columns, and the columns worked out from them.
+
+    ``clean`` is a condition on the typed columns under which the result is ``known`` without ``parse``,
+    as SQL by result column.
+    """
+
+    name: str
+    typed: tuple[str, ...]
+    parse: Callable[..., Row]
+    result: Mapping[str, pa.DataType]
+    clean: str = "false"
+    known: Mapping[str, str] = field(default_factory=dict)
+
+
+def standardise(
+    connection: DuckDBPyConnection, tables: Mapping[str, str], *, progress: Progress = silent
+) -> None:
+    """Make the standardised table of each raw table: a row per row, the same columns for doses and citizens.
+
+    Args:
+        connection: where the raw tables are and the new ones will be; memory and threads are its settings.
+        tables: raw table → new table, which is replaced. Values shared by several tables are worked out once.
+            Columns: key, name, name_ascii, surname, middle, given, surname_ascii, middle_ascii,
+            given_ascii, id, id_kind, id_repair, id_sex, id_birth_year, id_province, former_ids, born,
+            born_year, born_month_day, born_swapped, born_precision, sex, phone, insurance_no, province,
+            district, commune, address, foreign_national. A raw table with ``citizen_id`` has its identity
+            number there, any other in ``national_id``; a typed column it lacks is NULL.
+        progress: told after every field and table.
+    """
+    sources = {into: _source(connection, raw) for raw, into in tables.items()}
+    steps = len(_FIELDS) + len(sources)
+    with _functions(connection):
+        for done, each in enumerate(_FIELDS):
+            progress("standardise", done, steps)
+            connection.execute(_mapping(each, list(sources.values())))
+        for done, (into, source) in enumerate(sources.items(), start=len(_FIELDS)):
+            progress("standardise", done, steps)
+            connection.execute(f"CREATE OR REPLACE TABLE {_quoted(into)} AS {_standardised(source)}")
+    progress("standardise", steps, steps)
+
+
+def _quoted(identifier: str) -> str:
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def _name(text: str) -> Row:
+    name = parse_name(text)
+    return (name.canonical, name.ascii) if name else (None, None)
+
+
+def _identity_number(text: str) -> Row:
+    number = parse_identity_number(text)
+    return number.value, number.kind, number.repair, number.second
+
+
+def _birth_date(text: str) -> Row:
+    born = parse_birth_date(text)
+    return (born.value, born.year, born.month_day, born.swapped, born.precision) if born else (None,) * 5
+
+
+def _place(province: str | None, district: str | None, commune: str | None) -> Row:
+    place = resolve_place(province, district, commune)
+    return place.province, place.district, place.commune
+
+
+def _single(parse: Callable[[str], object]) -> Callable[[str], Row]:
+    return lambda text: (parse(text),)
+
+
+_TEXT = pa.string()
+_CCCD = "0(?:0[1-9]|[1-9][0-9])(?:[01][0-9]{2}|[23](?:[01][0-9]|2[0-6]))[0-9]{6}"
+_NUMBER = f"(?:{_CCCD}|[0-9]{{9}})"
+# repeated and counted digits may be placeholders: Python decides
+_SUSPICIOUS = "|".join([*(digit * 8 for digit in "0123456789"), "234567", "765432"])
+
+
+def _clean(column: str, pattern: str) -> str:
+    clean = f"regexp_full_match({column}, '{pattern}') AND NOT regexp_matches({column}, '{_SUSPICIOUS}')"
+    return f"coalesce({clean}, false)"
+
+
+_FIELDS = (
+    _Field("name", ("typed_full_name",), _name, {"name": _TEXT, "name_ascii": _TEXT}),
+    _Field(
+        "id",
+        ("typed_national_id",),
+        _identity_number,
+        {"id": _TEXT, "id_kind": _TEXT, "id_repair": _TEXT, "second_id": _TEXT},
+        _clean("typed_national_id", _NUMBER),
+        {
+            "id": "typed_national_id",
+            "id_kind": "CASE length(typed_national_id) WHEN 12 THEN 'cccd' ELSE 'cmnd' END",
+            "id_repair": "'none'",
+            "second_id": "NULL",
+        },
+    ),
+    _Field(
+        "former",
+        ("typed_previous_ids",),
+        _single(parse_identity_numbers),
+        {"former_ids": pa.list_(_TEXT)},
+        _clean("typed_previous_ids", f"{_NUMBER}(?:;{_NUMBER})*"),
+        {"former_ids": "string_split(typed_previous_ids, ';')"},
+    ),
+    _Field(
+        "born",
+        ("typed_date_of_birth",),
+        _birth_date,
+        {"born": _TEXT, "born_year": pa.int32(), "born_month_day": _TEXT}
+        | {"born_swapped": _TEXT, "born_precision": _TEXT},
+    ),
+    _Field("sex", ("typed_sex",), _single(parse_sex), {"sex": _TEXT}),
+    _Field(
+        "phone",
+        ("typed_phone",),
+        _single(parse_phone),
+        {"phone": _TEXT},
+        _clean("typed_phone", "0[35789][0-9]{8}"),
+        {"phone": "typed_phone"},
+    ),
+    _Field(
+        "insurance",
+        ("typed_health_insurance_no",),
+        _single(parse_insurance_number),
+        {"insurance_no": _TEXT},
+        _clean("typed_health_insurance_no", "(?:[A-Z]{2}[0-9]{3})?[0-9]{10}"),
+        {"insurance_no": "right(typed_health_insurance_no, 10)"},
+    ),
+    _Field(
+        "place",
+        ("typed_province", "typed_district", "typed_commune"),
+        _place,
+        {"province": _TEXT, "district": _TEXT, "commune": _TEXT},
+    ),
+    _Field("nationality", ("typed_nationality",), _single(is_foreign), {"foreign_national": pa.bool_()}),
+)
+
+
+@contextmanager
+def _functions(connection: DuckDBPyConnection) -> Iterator[None]:
+    """The functions of one value and the tables of their results, while they are needed."""
+    with ExitStack() as undo:
+        for each in _FIELDS:
+            connection.create_function(
+                _function(each),
+                partial(_parse_batch, each),
+                None,  # as many texts as the field has typed columns
+                _result_type(each),
+                type=PythonUDFType.ARROW,
+                null_handling=FunctionNullHandling.SPECIAL,
+            )
+            undo.callback(connection.remove_function, _function(each))
+            undo.callback(connection.execute, f"DROP TABLE IF EXISTS {_map(each)}")
+        yield
+
+
+def _parse_batch(each: _Field, *typed: pa.Array) -> pa.Array:
+    rows = [each.parse(*values) for values in zip(*(column.to_pylist() for column in typed), strict=True)]
+    columns = zip(*rows, strict=True)
+    return pa.StructArray.from_arrays(
+        [pa.array(column, kind) for column, kind in zip(columns, each.result.values(), strict=True)],
+        names=list(each.result),
+    )
+
+
+_SQL_TYPES = {
+    pa.string(): "VARCHAR",
+    pa.int32(): "INTEGER",
+    pa.bool_(): "BOOLEAN",
+    pa.list_(_TEXT): "VARCHAR[]",
+}
+
+
+def _result_type(each: _Field) -> str:
+    columns = ", ".join(f"{column} {_SQL_TYPES[kind]}" for column, kind in each.result.items())
+    return f"STRUCT({columns})"
+
+
+def _function(each: _Field) -> str:
+    return f"standardise_{each.name}"
+
+
+def _map(each: _Field) -> str:
+    return f"standardised_{each.name}"
+
+
+_TYPED = (
+    *("full_name", "national_id", "previous_ids", "date_of_birth", "sex", "phone", "health_insurance_no"),
+    *("province", "district", "commune", "address", "nationality"),
+)
+
+
+def _source(connection: DuckDBPyConnection, raw: str) -> str:
+    """The typed columns of a raw table under the same names for doses and citizens."""
+    found = {row[0] for row in connection.execute(f"DESCRIBE {_quoted(raw)}").fetchall()}
+    renamed = {"national_id": "citizen_id"} if "citizen_id" in found else {}
+    sources = {column: renamed.get(column, column) for column in _TYPED}
+    typed = (
+        f"{source if source in found else 'NULL::VARCHAR'} AS typed_{column}"
+        for column, source in sources.items()
+    )
+    return f"(SELECT key, {', '.join(typed)} FROM {_quoted(raw)})"
+
+
+def _mapping(each: _Field, sources: list[str]) -> str:
+    """From the distinct typed values of a field to its result."""
+    columns = ", ".join(each.typed)
+    odd = f"coalesce({columns}) IS NOT NULL AND NOT ({each.clean})"
+    typed = " UNION ALL ".join(f"SELECT {columns} FROM {source} WHERE {odd}" for source in sources)
+    results = f"SELECT *, {_function(each)}({columns}) AS result FROM (SELECT DISTINCT * FROM ({typed}))"
+    return f"CREATE OR REPLACE TEMP TABLE {_map(each)} AS SELECT {columns}, unnest(result) FROM ({results})"
+
+
+def _standardised(source: str) -> str:
+    """One row per row of a source: its typed values exchanged for their results."""
+    joins = " ".join(
+        f"LEFT JOIN {_map(each)} ON "
+        + " AND ".join(f"{_map(each)}.{column} IS NOT DISTINCT FROM typed.{column}" for column in each.typed)
+        for each in _FIELDS
+    )
+    results = ", ".join(_result(each, column) for each in _FIELDS for column in each.result)
+    return (
+        f"WITH typed AS {source}, "
+        f"worked_out AS (SELECT typed.key, {results}, {_ADDRESS} AS address FROM typed {joins}), "
+        "split AS (SELECT *, string_split(name, ' ') AS words, string_split(name_ascii, ' ') AS words_ascii "
+        "FROM worked_out) "
+        f"SELECT {_COLUMNS} FROM split"
+    )
+
+
+def _result(each: _Field, column: str) -> str:
+    """A result column: what SQL knows of clean values, what Python worked out of the others."""
+    result = f"{_map(each)}.{column}"
+    if each.known:
+        clean, known = (re.sub("typed_", "typed.typed_", sql) for sql in (each.clean, each.known[column]))
+        result = f"CASE WHEN {clean} THEN {known} ELSE {result} END"
+    return f"{result} AS {column}"
+
+
+_ADDRESS = (
+    "nullif(trim(regexp_replace(strip_accents(translate(lower(typed.typed_address), 'đð', 'dd')), "
+    "'[^a-z0-9]+', ' ', 'g')), '')"
+)
+_PREFIXES = ", ".join(f"'{prefix}'" for prefix in province_of_prefix())
+_COLUMNS = f"""
+    key, name, name_ascii,
+    if(len(words) = 1, '', words[1]) AS surname, array_to_string(words[2:-2], ' ') AS middle,
+    words[-1] AS given,
+    if(len(words) = 1, '', words_ascii[1]) AS surname_ascii,
+    array_to_string(words_ascii[2:-2], ' ') AS middle_ascii, words_ascii[-1] AS given_ascii,
+    id, id_kind, id_repair,
+    CASE WHEN id_kind = 'cccd' THEN if(id[4] IN ('1', '3'), 'F', 'M') END AS id_sex,
+    CASE WHEN id_kind = 'cccd'
+         THEN 1900 + 100 * (id[4]::INTEGER // 2) + id[5:6]::INTEGER END AS id_birth_year,
+    CASE WHEN id_kind = 'cccd' AND id[1:3] IN ({_PREFIXES}) THEN id[2:3] END AS id_province,
+    list_concat(coalesce(former_ids, []), if(second_id IS NULL, [], [second_id])) AS former_ids,
+    born, born_year, born_month_day, born_swapped, born_precision, sex, phone, insurance_no,
+    province, district, commune, address, coalesce(foreign_national, false) AS foreign_national
+"""
