@@ -18,7 +18,7 @@ from linkage.reports.pages import count
 STYLES = {"ink": "#010101", "muted": "#020202", "line": "#030303", "right": "#040404", "wrong": "#050505"}
 """Stand-ins that no drawing uses by chance; in the SVG each becomes the page's colour of that name."""
 
-SIZE = (5.0, 3.4)
+SIZE = (4.7, 3.5)
 MAX_BITS = 20
 
 
@@ -140,7 +140,9 @@ def _legend(axes: Axes) -> None:
 
 def _svg(name: str, draw: Callable[[Axes], None]) -> str:
     """Draw on fresh axes; ids carry ``name``, so that several charts live in one page."""
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name, "font.size": 10}):
+    with mpl.rc_context(
+        {"svg.fonttype": "none", "svg.hashsalt": name, "font.size": 11, "legend.fontsize": "medium"}
+    ):
         figure = Figure(figsize=SIZE, layout="constrained")
         FigureCanvasSVG(figure)
         axes = figure.add_subplot()
@@ -148,7 +150,8 @@ def _svg(name: str, draw: Callable[[Axes], None]) -> str:
         axes.grid(color=STYLES["line"], linewidth=0.8)
         axes.set_axisbelow(True)
         axes.spines[:].set_visible(False)
-        axes.tick_params(colors=STYLES["muted"], length=0)
+        axes.tick_params(which="both", colors=STYLES["muted"], length=0)
+        axes.minorticks_off()
         for text in (axes.xaxis.label, axes.yaxis.label):
             text.set_color(STYLES["muted"])
         buffer = io.StringIO()

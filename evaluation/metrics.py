@@ -95,6 +95,10 @@ class Figures:
     review_share: Share
     shown_in_review: Share
 
+    def __post_init__(self) -> None:
+        if self.doses != self.accept + self.review + self.no_match + self.quarantine:
+            raise ValueError(f"the decisions do not sum to the doses: {self}")
+
 
 @dataclass(frozen=True, slots=True)
 class Stratum:

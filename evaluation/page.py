@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from evaluation.charts import reliability_chart, trade_off_chart, weights_chart
-from evaluation.metrics import Evaluation, Stratum, measure
+from evaluation.metrics import Evaluation, Stratum, Unmatched, measure
 from linkage.messages import catalogue, say
 from linkage.reports.pages import count, environment, whole
 
@@ -47,7 +47,7 @@ def notices(result: Evaluation, language: str) -> list[str]:
             f"evaluation_{key}",
             language,
             doses=count(side.count, language),
-            examples=", ".join(side.examples),
+            examples=_examples(side),
         )
         for key, side in sides.items()
         if side.count
@@ -63,6 +63,10 @@ def notices(result: Evaluation, language: str) -> list[str]:
         for key, number in rows.items()
         if number
     ]
+
+
+def _examples(side: Unmatched) -> str:
+    return ", ".join(side.examples) + (", …" if side.count > len(side.examples) else "")
 
 
 def render(result: Evaluation, language: str) -> str:
