@@ -73,7 +73,7 @@ def read_table(
     most cells filled (the first among equals); the others are quarantined. Labels and truth may repeat.
 
     Args:
-        connection: where the tables are made; tables of these names are replaced.
+        connection: where the tables are made, in one transaction; tables of these names are replaced.
         schema: what to look for.
         path: a file, a folder (its own files) or a glob.
         table: the name of the table; that of the schema without it.
@@ -83,15 +83,28 @@ def read_table(
     Raises:
         UserError: a file cannot be used.
     """
-    reading = _Reading(connection, schema, table or schema.name, columns or {})
     found = files.find(path)
+    connection.execute("BEGIN TRANSACTION")
+    try:
+        report = _read(
+            _Reading(connection, schema, table or schema.name, columns or {}), found, path, progress
+        )
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+    return report
+
+
+def _read(reading: "_Reading", found: files.Found, path: str, progress: Progress) -> TableReport:
+    stage = f"reading {reading.schema.name}"
     sizes = [file.stat().st_size for file in found.files]
     before = 0
     for file, size in zip(found.files, sizes, strict=True):
         for share in reading.add(file):
-            progress(f"reading {schema.name}", before + share * size, sum(sizes))
+            progress(stage, before + share * size, sum(sizes))
         before += size
-    progress(f"reading {schema.name}", 1, 1)
+    progress(stage, 1, 1)
     if found.ignored:
         names = ", ".join(file.name for file in found.ignored[:20])
         reading.notices.append(("files_ignored", {"file": path, "names": names}))
@@ -109,7 +122,7 @@ class _Reading:
         columns: Mapping[str, str],
     ) -> None:
         self._connection = connection
-        self._schema = schema
+        self.schema = schema
         self._columns = columns
         self._table = quoted(table)
         self._quarantine = quoted(f"{table}_quarantine")
@@ -132,11 +145,11 @@ class _Reading:
         kind = files.kind_of(file)
         digest = files.digest(file)
         if kind == "text":
-            header, chunks = read_text(file, self._schema, self._columns)
+            header, chunks = read_text(file, self.schema, self._columns)
             self._unknown |= dict.fromkeys(header.unknown)
             yield from self._add_chunks(FileReport(str(file), None, digest, 0), chunks)
         elif kind == "workbook":
-            workbook = read_workbook(file, self._schema, self._columns)
+            workbook = read_workbook(file, self.schema, self._columns)
             for sheet in workbook.sheets:
                 self._unknown |= dict.fromkeys(sheet.header.unknown)
                 name = sheet.name if len(workbook.sheets) > 1 else None
@@ -155,7 +168,7 @@ class _Reading:
         """Set the unusable rows aside and count."""
         self._restore_zeros()
         self._check_cells()
-        schema = self._schema
+        schema = self.schema
         self._set_aside(f"no_{schema.id_column}", f"{quoted(schema.id_column)} IS NULL")
         for column, problem in schema.filled:
             self._set_aside(problem, f"{quoted(column)} IS NULL")
@@ -193,7 +206,7 @@ class _Reading:
             self._connection.unregister(self._incoming)
 
     def _insert(self, source: str, present: Iterable[str], base: int, file_no: int) -> None:
-        cells = ", ".join(_cell(column, column in present) for column in self._schema.columns)
+        cells = ", ".join(_cell(column, column in present) for column in self.schema.columns)
         self._connection.execute(
             f"INSERT INTO {self._table} SELECT ordinal + {base}, {file_no}, row, {cells} {source}"
         )
@@ -217,7 +230,7 @@ class _Reading:
             self._connection.unregister(self._incoming)
 
     def _add_parquet(self, file: Path, digest: str) -> None:
-        header, query = parquet.read_parquet(self._connection, file, self._schema, self._columns)
+        header, query = parquet.read_parquet(self._connection, file, self.schema, self._columns)
         self._unknown |= dict.fromkeys(header.unknown)
         base = sum(known.rows for known in self._files)
         try:
@@ -227,14 +240,14 @@ class _Reading:
         self._files.append(FileReport(str(file), None, digest, parquet.count_rows(file)))
 
     def _restore_zeros(self) -> None:
-        if "citizen_id" not in self._schema.columns:
+        if "citizen_id" not in self.schema.columns:
             return
         done = self._connection.execute(
             f"UPDATE {self._table} SET citizen_id = lpad(citizen_id, 12, '0') "
             "WHERE regexp_full_match(citizen_id, '[0-9]{10,11}')"
         ).fetchone()
         if done and done[0]:
-            self.notices.append(("zeros_restored", {"table": self._schema.name, "count": done[0]}))
+            self.notices.append(("zeros_restored", {"table": self.schema.name, "count": done[0]}))
 
     def _check_cells(self) -> None:
         """What the text reader has already looked for in its own rows."""
@@ -242,15 +255,15 @@ class _Reading:
             return
         here = f"file_no IN ({', '.join(map(str, self._unchecked))})"
         for problem, test in (("nul_character", "contains({}, chr(0))"), ("giant_cell", "length({}) > {}")):
-            cells = " OR ".join(test.format(quoted(column), GIANT_CELL) for column in self._schema.columns)
+            cells = " OR ".join(test.format(quoted(column), GIANT_CELL) for column in self.schema.columns)
             self._set_aside(problem, f"{here} AND ({cells})")
 
     def _repeated(self) -> str:
         """The keys of the rows that give way to another row with the same identifier."""
-        identifier = quoted(self._schema.id_column)
+        identifier = quoted(self.schema.id_column)
         order = "key"
-        if self._schema.id_column == "citizen_id":
-            filled = " + ".join(f"({quoted(column)} IS NOT NULL)::INTEGER" for column in self._schema.columns)
+        if self.schema.id_column == "citizen_id":
+            filled = " + ".join(f"({quoted(column)} IS NOT NULL)::INTEGER" for column in self.schema.columns)
             order = f"{filled} DESC, key"
         repeated = f"SELECT {identifier} FROM {self._table} GROUP BY {identifier} HAVING count(*) > 1"
         return (
@@ -263,7 +276,7 @@ class _Reading:
         moved = self._connection.execute(
             f"INSERT INTO {self._quarantine} "
             f"SELECT key, list_extract($labels::VARCHAR[], file_no + 1), row, "
-            f"left({quoted(self._schema.id_column)}, 100), $problem FROM {self._table} WHERE {condition}",
+            f"left({quoted(self.schema.id_column)}, 100), $problem FROM {self._table} WHERE {condition}",
             {"labels": labels, "problem": problem},
         ).fetchone()
         if moved and moved[0]:
@@ -278,7 +291,14 @@ class _Reading:
 def _cell(column: str, present: bool) -> str:
     if not present:
         return "NULL"
-    trimmed = f"trim({quoted(column)}, {text_literal(WHITE)})"
+    cell = quoted(column)
+    trimmed = f"nullif(trim({cell}, {text_literal(WHITE)}), '')"
     if column in IDENTIFIERS:
-        return f"nullif({trimmed}, '')"
-    return f"CASE WHEN {trimmed} = '' THEN NULL ELSE {quoted(column)} END"
+        edges = " AND ".join(_visible(f"{side}({cell}, 1)") for side in ("left", "right"))
+        return f"CASE WHEN {edges} THEN {cell} ELSE {trimmed} END"
+    return f"CASE WHEN {_visible(cell)} OR {trimmed} IS NOT NULL THEN {cell} END"
+
+
+def _visible(cell: str) -> str:
+    """Begins with a letter, digit or sign of the Latin ranges: a cheap test that spares most trimming."""
+    return f"({cell} >= '!' AND {cell} < chr(127) OR {cell} >= 'À' AND {cell} < chr(5760))"

@@ -4,7 +4,8 @@ Lines that are plainly one record each (most lines of most files) are found by c
 in whole blocks and parsed by Arrow; every other line is read with care by `linkage.tables.records`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,43 @@ def _after_lines(data: bytes, lines: int) -> int:
     return position
 
 
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """The lines of a block: where each begins, and where its LF is."""
+
+    data: bytes
+    starts: Positions
+    ends: Positions
+
+    @classmethod
+    def of(cls, data: bytes) -> "_Lines":
+        ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
+        return cls(data, np.concatenate(([0], ends[:-1] + 1)) if len(ends) else ends, ends)
+
+    def line(self, number: int) -> bytes:
+        return self.data[self.starts[number] : self.ends[number]]
+
+    def after(self, number: int, last: bool) -> Callable[[int], bytes | None]:
+        """The lines from one on, counted from 0."""
+
+        def line_at(offset: int) -> bytes | None:
+            if number + offset < len(self.ends):
+                return self.line(number + offset)
+            if last:
+                return None
+            raise NeedMoreLines
+
+        return line_at
+
+    def only(self, wanted: Marks) -> bytes:
+        """The wanted lines in one piece."""
+        if wanted.all():
+            return self.data
+        edges = np.flatnonzero(np.diff(np.concatenate(([False], wanted, [False])).astype(np.int8)))
+        runs = zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
+        return b"".join(self.data[self.starts[begin] : self.ends[end - 1] + 1] for begin, end in runs)
+
+
 class _Parser:
     """Turns blocks of lines into chunks of rows, counting rows and lines as it goes."""
 
@@ -99,27 +137,17 @@ class _Parser:
 
     def parse(self, block: Block) -> tuple[Chunk, bytes]:
         """The rows of the block, and the lines at its end that need the next block to be understood."""
-        data = block.data
-        ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
-        starts = np.concatenate(([0], ends[:-1] + 1)) if len(ends) else ends
-        plain, blank = _classify(data, starts, ends, self._grammar)
+        lines = _Lines.of(block.data)
+        plain, blank = _classify(lines, self._grammar)
         first = ~blank
         careful: list[tuple[int, Record]] = []
-        stop = len(ends)
+        stop = len(lines.ends)
         done = 0
         for number in np.flatnonzero(~plain & ~blank).tolist():
             if number < done:
                 continue
-
-            def line_at(offset: int, base: int = number) -> bytes | None:
-                if base + offset < len(ends):
-                    return data[starts[base + offset] : ends[base + offset]]
-                if block.last:
-                    return None
-                raise NeedMoreLines
-
             try:
-                record = read_record(line_at, self._grammar)
+                record = read_record(lines.after(number, block.last), self._grammar)
             except NeedMoreLines:
                 stop = number
                 break
@@ -127,31 +155,19 @@ class _Parser:
             plain[number:done] = False
             first[number + 1 : done] = False
             careful.append((number, record))
-        cut = int(starts[stop]) if stop < len(ends) else len(data)
         plain[stop:] = False
-        chunk = self._chunk(data, starts, ends, plain, first[:stop], careful, block.share)
-        self._row += stop
-        self._ordinal += int(first[:stop].sum())
-        return chunk, data[cut:]
-
-    def _chunk(
-        self,
-        data: bytes,
-        starts: Positions,
-        ends: Positions,
-        plain: Marks,
-        first: Marks,
-        careful: list[tuple[int, Record]],
-        share: float,
-    ) -> Chunk:
+        first[stop:] = False
         ordinals = self._ordinal - 1 + np.cumsum(first, dtype=np.int64)
-        tables = [
-            self._table(
-                _parse_plain(_kept(data, starts, ends, plain), self._grammar, self._positions),
-                np.flatnonzero(plain),
-                ordinals,
-            )
-        ]
+        chunk = Chunk(self._rows(lines, plain, careful, ordinals), self._bad(careful, ordinals), block.share)
+        self._row += stop
+        self._ordinal += int(first.sum())
+        return chunk, lines.data[lines.starts[stop] :] if stop < len(lines.ends) else b""
+
+    def _rows(
+        self, lines: "_Lines", plain: Marks, careful: list[tuple[int, Record]], ordinals: Positions
+    ) -> pa.Table:
+        parsed = _parse_plain(lines.only(plain), self._grammar, self._positions)
+        tables = [self._table(parsed, np.flatnonzero(plain), ordinals)]
         good = [(number, record.cells) for number, record in careful if not record.problem]
         if good:
             cells = {
@@ -159,12 +175,14 @@ class _Parser:
                 for column, position in self._positions.items()
             }
             tables.append(self._table(pa.table(cells), np.array([number for number, _ in good]), ordinals))
-        bad = tuple(
+        return pa.concat_tables(tables)
+
+    def _bad(self, careful: list[tuple[int, Record]], ordinals: Positions) -> tuple[BadRow, ...]:
+        return tuple(
             BadRow(int(ordinals[number]), self._row + number, self._id_of(record), record.problem)
             for number, record in careful
             if record.problem
         )
-        return Chunk(pa.concat_tables(tables), bad, share)
 
     def _table(self, cells: pa.Table, numbers: Positions, ordinals: Positions) -> pa.Table:
         rows = pa.array(numbers + self._row, pa.int64())
@@ -174,15 +192,6 @@ class _Parser:
     def _id_of(self, record: Record) -> str | None:
         value = record.cells[self._id].strip() if self._id < len(record.cells) else ""
         return value[:100].replace("\0", "") or None
-
-
-def _kept(data: bytes, starts: Positions, ends: Positions, plain: Marks) -> bytes:
-    """The plain lines alone."""
-    if plain.all():
-        return data
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], plain, [False])).astype(np.int8)))
-    runs = zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
-    return b"".join(data[starts[begin] : ends[end - 1] + 1] for begin, end in runs)
 
 
 def _parse_plain(data: bytes, grammar: Grammar, positions: Mapping[str, int]) -> pa.Table:
@@ -201,8 +210,9 @@ def _parse_plain(data: bytes, grammar: Grammar, positions: Mapping[str, int]) ->
     return table.rename_columns(list(positions))
 
 
-def _classify(data: bytes, starts: Positions, ends: Positions, grammar: Grammar) -> tuple[Marks, Marks]:
+def _classify(lines: _Lines, grammar: Grammar) -> tuple[Marks, Marks]:
     """Which lines are one record each beyond doubt, and which are blank."""
+    data, starts, ends = lines.data, lines.starts, lines.ends
     codes = np.frombuffer(data, np.uint8)
     lengths = ends - starts
     plain = (lengths > 1) & (lengths <= GIANT_CELL)
@@ -225,10 +235,10 @@ def _classify(data: bytes, starts: Positions, ends: Positions, grammar: Grammar)
     plain &= np.diff(seen, append=len(delimiters)) == grammar.width - 1
     if not _is_utf8(data):
         for number in np.flatnonzero(plain).tolist():
-            plain[number] = _is_utf8(data[starts[number] : ends[number]])
+            plain[number] = _is_utf8(lines.line(number))
     blank = lengths == 0
     for number in np.flatnonzero(~plain & ~blank).tolist():
-        blank[number] = not data[starts[number] : ends[number]].strip(b" \r")
+        blank[number] = not lines.line(number).strip(b" \r")
     return plain, blank
 
 
