@@ -123,13 +123,15 @@ def _read_with_letters(number: str, repair: str) -> IdentityNumber:
     if _PASSPORT.fullmatch(number) and number[0] not in "OIL":
         return IdentityNumber(number, "passport", repair)
     digits = without_look_alikes(number)
-    few = sum(map(str.isalpha, number)) <= 3
+    few = 3 * sum(map(str.isalpha, number)) <= len(number)
     if few and _DIGITS.fullmatch(digits):
         reading = _read(digits, "lookalike")
         if reading.kind in {"cccd", "cmnd"}:
             return reading
-    rest = "".join(_DIGITS.findall(number))
-    return _read(rest, "extracted") if rest else IdentityNumber(None, "placeholder", repair)
+    runs = _DIGITS.findall(number)
+    if len(runs) == 1:
+        return _read(runs[0], "extracted")
+    return IdentityNumber("".join(runs), "other", "extracted")
 
 
 def _plausible(number: str) -> bool:

@@ -9,7 +9,7 @@ from linkage.vietnamese.digits import spreadsheet_text, without_look_alikes
 
 _BETWEEN_NUMBERS = re.compile(r"[/;,|\n&]|\s-\s|(?<=[0-9]{9})\s+(?=0)")
 _NOT_DIGITS = re.compile("[^0-9]+")
-_COUNTRY = re.compile("(?:00|0)?84(?=[0-9]{9})")
+_COUNTRY = re.compile("^(?:00|0)?840?(?=[1-9][0-9]{8,9}$)")
 _MOBILE = re.compile("0[35789][0-9]{8}")
 _LANDLINE = re.compile("02[0-9]{9}")
 
@@ -28,8 +28,7 @@ def parse_phone(text: str) -> str | None:
 
 
 def _today(digits: str) -> str | None:
-    digits = _COUNTRY.sub("0", digits) if len(digits) > 10 else digits
-    digits = re.sub("^00(?=[1-9])", "0", digits)
+    digits = _COUNTRY.sub("0", digits, count=1)
     if digits[:1] != "0":
         digits = "0" + digits
     if len(digits) == 11 and digits[:4] in _prefixes_of_2018():
