@@ -1,0 +1,5 @@
+"""Labels in, a model out: m and u, calibration, thresholds, model card."""
+
+from training.train import TrainJob, train
+
+__all__ = ["TrainJob", "train"]

@@ -95,8 +95,7 @@ def plan_blocking(
         The plan, and for every block column the SQL over a derived record that gives its block: a UBIGINT or, for a
         rule with ``any_of``, a list of them; NULL for a record in no block.
     """
-    row = connection.execute("SELECT count(*) FROM doses_derived").fetchone()
-    left = int(budget.pairs_per_dose * (row[0] if row else 0))
+    left = int(budget.pairs_per_dose * _count(connection, "doses_derived"))
     plans: list[RulePlan] = []
     columns: dict[str, str] = {}
     for number, rule in enumerate(specification.blocking):
@@ -126,7 +125,8 @@ def _plan_rule(
     if largest <= affordable:
         return RulePlan(rule.name, kept, limit, largest, 0, 0, 0)
     connection.execute(
-        f"CREATE OR REPLACE TABLE overfull_{number} AS SELECT block FROM sizes WHERE citizens > ?", [affordable]
+        f"CREATE OR REPLACE TABLE overfull_{number} AS SELECT block FROM sizes WHERE citizens > ?",
+        [affordable],
     )
     overfull = _count(connection, f"overfull_{number}")
     if not rule.split or rule.any_of:
@@ -141,7 +141,8 @@ def _plan_rule(
             break
         affordable, split_pairs = max(affordable, citizens), split_pairs + pairs
     connection.execute(
-        f"CREATE OR REPLACE TABLE skipped_{number} AS SELECT block FROM sizes WHERE citizens > ?", [affordable]
+        f"CREATE OR REPLACE TABLE skipped_{number} AS SELECT block FROM sizes WHERE citizens > ?",
+        [affordable],
     )
     skipped = _count(connection, f"skipped_{number}")
     forgone = total - kept - split_pairs
@@ -151,8 +152,9 @@ def _plan_rule(
 def _sizes(block: str, where: str) -> str:
     """How many doses and citizens each block holds that has both."""
     parts = [
-        f"{side}_blocks AS (SELECT {block} AS block, count(*) AS {side} FROM {side}_derived"
-        f"{' WHERE ' + where if where else ''} GROUP BY ALL)"
+        f"{side}_blocks AS (SELECT block, count(*) AS {side} FROM"
+        f" (SELECT {block} AS block FROM {side}_derived{' WHERE ' + where if where else ''})"
+        " WHERE block IS NOT NULL GROUP BY block)"
         for side in SIDES
     ]
     return f"WITH {', '.join(parts)} SELECT block, doses, citizens FROM doses_blocks JOIN citizens_blocks USING (block)"
@@ -173,7 +175,9 @@ def _block_sql(connection: duckdb.DuckDBPyConnection, number: int, rule: Blockin
         blocks = f"list_transform({rule.on[0]}, lambda x: hash(x))"
         if overfull:
             skipped = [str(block) for (block,) in connection.execute(f"FROM overfull_{number}").fetchall()]
-            blocks = f"list_filter({blocks}, lambda x: NOT list_contains([{', '.join(skipped)}]::UBIGINT[], x))"
+            blocks = (
+                f"list_filter({blocks}, lambda x: NOT list_contains([{', '.join(skipped)}]::UBIGINT[], x))"
+            )
         return blocks
     block = _block(rule)
     if not overfull:
@@ -186,5 +190,5 @@ def _block_sql(connection: duckdb.DuckDBPyConnection, number: int, rule: Blockin
 
 
 def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
-    row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
-    return int(row[0]) if row else 0
+    [(rows,)] = connection.execute(f"SELECT count(*) FROM {table}").fetchall()
+    return int(rows)

@@ -27,8 +27,7 @@ def compile_deciding(model: Model, candidates: str) -> str:
         candidates: a relation with ``dose_key``, ``citizen_key``, ``rule`` and ``match_weight``.
 
     Returns:
-        A SELECT with a row for each candidate: ``dose_key``, ``citizen_key``, ``rule``, ``match_weight``, ``rank``
-        (from 1, by match weight, then by citizen key), ``probability`` (calibrated; of one dose they sum to at
+        A SELECT with a row for each candidate: the columns of ``candidates``, ``rank`` (from 1, by match weight, then by citizen key), ``probability`` (calibrated; of one dose they sum to at
         most 1), ``margin`` (bits to the runner-up; null without one), ``runner_up_key``, and the dose's ``decision``:
         ``accept`` when the best candidate reaches the accept threshold, and no other has its weight; ``no_match``
         when all candidates together stay below the review threshold; else ``review``.
@@ -53,7 +52,7 @@ def compile_deciding(model: Model, candidates: str) -> str:
         first_value(margin) OVER (PARTITION BY dose_key ORDER BY rank) AS best_margin
       FROM posterior
     )
-    SELECT dose_key, citizen_key, rule, match_weight, rank, probability, margin, runner_up_key,
+    SELECT * EXCLUDE (odds, total, any_probability, best_probability, best_margin),
       CASE WHEN best_probability >= {thresholds.accept!r} AND coalesce(best_margin, 1) > 0 THEN 'accept'
            WHEN any_probability >= {thresholds.review!r} THEN 'review'
            ELSE 'no_match' END AS decision

@@ -8,7 +8,18 @@ from linkage.blocking import block_column
 from linkage.progress import Progress, silent
 from models import Comparison, Model, Specification
 
-__all__ = ["Step", "compared_tables", "compile_levels", "compile_scoring", "derive", "level_column"]
+__all__ = [
+    "Step",
+    "bits_column",
+    "compared_tables",
+    "compile_levels",
+    "compile_scoring",
+    "compile_weights",
+    "derive",
+    "level_column",
+    "pair_columns",
+    "with_steps",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +44,9 @@ def derive(connection: duckdb.DuckDBPyConnection, specification: Specification) 
     """Make ``doses_derived`` and ``citizens_derived``: the standardised columns and those of the specification."""
     columns = "".join(f", {sql} AS {name}" for name, sql in specification.columns.items())
     for side in ("doses", "citizens"):
-        connection.execute(f"CREATE OR REPLACE VIEW {side}_derived AS SELECT *{columns} FROM {side}_standardised")
+        connection.execute(
+            f"CREATE OR REPLACE VIEW {side}_derived AS SELECT *{columns} FROM {side}_standardised"
+        )
 
 
 def compared_tables(
@@ -50,7 +63,9 @@ def compared_tables(
     compared = ", ".join(f"d.{column}" for column in specification.compared_columns)
     made = "".join(f", {sql} AS {column}" for column, sql in blocks.items())
     progress("prepare records", 0, 2)
-    connection.execute(f"CREATE TABLE doses_compared AS SELECT d.key, {compared}{made} FROM doses_derived AS d ORDER BY d.key")
+    connection.execute(
+        f"CREATE TABLE doses_compared AS SELECT d.key, {compared}{made} FROM doses_derived AS d ORDER BY d.key"
+    )
     progress("prepare records", 1, 2)
     for column in specification.frequency_columns:
         connection.execute(
@@ -60,7 +75,8 @@ def compared_tables(
         )
     found = "".join(f", frequencies_{c}.frequency AS frequency_{c}" for c in specification.frequency_columns)
     joins = "".join(
-        f" LEFT JOIN frequencies_{c} ON d.{c} = frequencies_{c}.value" for c in specification.frequency_columns
+        f" LEFT JOIN frequencies_{c} ON d.{c} = frequencies_{c}.value"
+        for c in specification.frequency_columns
     )
     connection.execute(
         f"CREATE TABLE citizens_compared AS SELECT d.key, {compared}{found}{made} FROM citizens_derived AS d{joins}"
@@ -86,44 +102,54 @@ def compile_scoring(model: Model, citizens: int, weakest: float) -> str:
         pair stands once.
     """
     specification = model.specification
-    pairs = " UNION ALL ".join(_blocking_join(specification, number) for number in range(len(specification.blocking)))
-    kept = [level_column(c) for c in specification.comparisons] + [bits_column(c) for c in specification.comparisons]
+    pairs = " UNION ALL ".join(
+        _blocking_join(specification, number) for number in range(len(specification.blocking))
+    )
+    kept = [level_column(c) for c in specification.comparisons] + [
+        bits_column(c) for c in specification.comparisons
+    ]
     steps = (
-        Step("pairs", pairs),
-        *compile_levels(model, citizens, ("dose_key", "citizen_key", "rule")),
+        *compile_levels(specification, ("dose_key", "citizen_key", "rule")),
+        *compile_weights(model, citizens),
     )
     return (
-        with_steps(steps)
+        with_steps(pairs, steps)
         + f" SELECT dose_key, citizen_key, rule, match_weight, {', '.join(kept)} FROM weights"
         + f" WHERE match_weight > {weakest!r}"
     )
 
 
-def compile_levels(model: Model, citizens: int, keys: tuple[str, ...]) -> tuple[Step, ...]:
-    """The steps ``expressed``, ``levels`` and ``weights`` over a relation ``pairs``.
+def compile_levels(specification: Specification, keys: tuple[str, ...]) -> tuple[Step, ...]:
+    """The steps ``expressed`` and ``levels`` over a relation ``pairs``.
 
-    ``pairs`` has the key columns, ``<column>_l`` and ``<column>_r`` of every compared column and
-    ``frequency_<column>`` of every frequency column; ``weights`` has the keys, ``level_<comparison>``,
-    ``bits_<comparison>`` and ``match_weight``.
+    ``pairs`` has the key columns and those of ``pair_columns``; ``levels`` has the keys, the frequencies and
+    ``level_<comparison>``.
     """
-    comparisons = model.specification.comparisons
-    key_list = ", ".join(keys)
+    comparisons = specification.comparisons
     expressions = "".join(f", {sql} AS {name}" for c in comparisons for name, sql in c.expressions.items())
-    frequencies = "".join(f", frequency_{column}" for column in model.specification.frequency_columns)
+    frequencies = "".join(f", frequency_{column}" for column in specification.frequency_columns)
     levels = "".join(f", {_level_case(c)} AS {level_column(c)}" for c in comparisons)
+    return (
+        Step("expressed", f"SELECT *{expressions} FROM pairs"),
+        Step("levels", f"SELECT {', '.join(keys)}{frequencies}{levels} FROM expressed"),
+    )
+
+
+def compile_weights(model: Model, citizens: int) -> tuple[Step, ...]:
+    """The steps ``bits`` and ``weights`` over ``levels``: ``bits_<comparison>`` and their sum ``match_weight``."""
+    comparisons = model.specification.comparisons
     bits = "".join(f", {_bits_case(model, c, citizens)} AS {bits_column(c)}" for c in comparisons)
     total = " + ".join(bits_column(c) for c in comparisons)
     return (
-        Step("expressed", f"SELECT *{expressions} FROM pairs"),
-        Step("levels", f"SELECT {key_list}{frequencies}{levels} FROM expressed"),
         Step("bits", f"SELECT *{bits} FROM levels"),
         Step("weights", f"SELECT *, {model.prior_bits(citizens)!r} + {total} AS match_weight FROM bits"),
     )
 
 
-def with_steps(steps: tuple[Step, ...]) -> str:
-    """A WITH clause of the steps, in order; none is kept as a table on the way."""
-    return "WITH " + ", ".join(f"{step.name} AS NOT MATERIALIZED ({step.sql})" for step in steps)
+def with_steps(pairs: str, steps: tuple[Step, ...]) -> str:
+    """A WITH clause of ``pairs`` and the steps over it, in order; none is kept as a table on the way."""
+    relations = (Step("pairs", pairs), *steps)
+    return "WITH " + ", ".join(f"{step.name} AS NOT MATERIALIZED ({step.sql})" for step in relations)
 
 
 def pair_columns(specification: Specification) -> str:
@@ -173,5 +199,7 @@ def _bits_case(model: Model, comparison: Comparison, citizens: int) -> str:
     for place, level in enumerate(comparison.levels, start=1):
         m, u = model.bits(comparison.name, level, citizens)
         against = f"coalesce(log2(frequency_{level.frequency}), {u!r})" if level.frequency else repr(u)
-        weights.append(f"WHEN {place} THEN {m!r} - ({against})" if level.frequency else f"WHEN {place} THEN {m - u!r}")
+        weights.append(
+            f"WHEN {place} THEN {m!r} - ({against})" if level.frequency else f"WHEN {place} THEN {m - u!r}"
+        )
     return f"(CASE {level_column(comparison)} {' '.join(weights)} ELSE 0 END)::DOUBLE"

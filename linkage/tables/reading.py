@@ -73,7 +73,7 @@ def read_table(
     most cells filled (the first among equals); the others are quarantined. Labels and truth may repeat.
 
     Args:
-        connection: where the tables are made, in one transaction; tables of these names are replaced.
+        connection: where the tables are made, in the caller's transaction; tables of these names are replaced.
         schema: what to look for.
         path: a file, a folder (its own files) or a glob.
         table: the name of the table; that of the schema without it.
@@ -84,16 +84,8 @@ def read_table(
         UserError: a file cannot be used.
     """
     found = files.find(path)
-    connection.execute("BEGIN TRANSACTION")
-    try:
-        report = _read(
-            _Reading(connection, schema, table or schema.name, columns or {}), found, path, progress
-        )
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
-    return report
+    reading = _Reading(connection, schema, table or schema.name, columns or {})
+    return _read(reading, found, path, progress)
 
 
 def _read(reading: "_Reading", found: files.Found, path: str, progress: Progress) -> TableReport:

@@ -1,0 +1,283 @@
+"""The commands: flags to calls, results to words."""
+
+import argparse
+import os
+import shutil
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import evaluation
+from evaluation import population
+from linkage import reports
+from linkage.cli.flags import Command, Flag, Result, threads
+from linkage.errors import UserError
+from linkage.explain import explain
+from linkage.messages import say
+from linkage.progress import Progress, Terminal
+from linkage.run import ScoreJob, score
+from linkage.tables import load_column_map
+from models import Model, ModelError, load
+from training import TrainJob, train
+
+DEFAULT_MODEL = "dose_citizen"
+DEFAULT_MEMORY = "4GB"
+
+
+def _progress(flags: argparse.Namespace) -> Progress:
+    return Terminal(flags.lang)
+
+
+def _synth(flags: argparse.Namespace) -> Result:
+    _replace(flags.out, force=flags.force)
+    report = population.synthesise(
+        flags.citizens, flags.doses, flags.seed, flags.out, file_format=flags.format, progress=_progress(flags)
+    )
+    data = {"citizens": report.citizens, "doses": report.doses, "labels": report.labels}
+    return Result(population.as_table(report.figures), data)
+
+
+def _train(flags: argparse.Namespace) -> Result:
+    job = TrainJob(
+        doses=flags.doses,
+        citizens=flags.citizens,
+        labels=flags.labels,
+        specification=load("dose_citizen"),
+        out=flags.out,
+        threads=flags.threads,
+        memory=flags.memory,
+        max_false_link_rate=flags.max_false_link_rate,
+        seed=flags.seed,
+        force=flags.force,
+        columns=_columns(flags),
+    )
+    model = train(job, progress=_progress(flags))
+    thresholds = model.evidence["thresholds"]
+    text = say(
+        "train.done",
+        flags.lang,
+        out=flags.out,
+        digest=model.digest[:12],
+        accept=f"{model.thresholds.accept:.4f}",
+        review=f"{model.thresholds.review:.4f}",
+        accepted=f"{thresholds['accepted']:,}",
+        false_links=thresholds["false_links"],
+    )
+    return Result(text, {"model": model.name, "digest": model.digest, "thresholds": thresholds})
+
+
+def _score(flags: argparse.Namespace) -> Result:
+    if flags.engine != "duckdb":
+        raise UserError("score.engine", engine=flags.engine)
+    job = ScoreJob(
+        doses=flags.doses,
+        citizens=flags.citizens,
+        model=read_model(flags.model),
+        out=flags.out,
+        threads=flags.threads,
+        memory=flags.memory,
+        resume=flags.resume,
+        force=flags.force,
+        columns=_columns(flags),
+    )
+    progress = _progress(flags)
+    manifest = score(job, progress=progress)
+    return Result(_summary(manifest, flags.out, flags.lang), manifest)
+
+
+def _summary(manifest: Mapping[str, Any], out: Path, language: str) -> str:
+    rows = manifest["rows_in"]
+    lines = [
+        f"{say(f'decision.{name}', language):<28}{number:>14,}{number / rows if rows else 0:>9.2%}"
+        for name, number in manifest["decisions"].items()
+    ]
+    notices = [
+        say(key, language, **facts) for table in manifest["inputs"].values() for key, facts in table["notices"]
+    ]
+    forgone = manifest["blocking"]["pairs_forgone"]
+    pairs = say(
+        "score.pairs", language, pairs=f"{manifest['blocking']['pairs']:,}", forgone=f"{forgone:,}", out=out
+    )
+    total = f"{say('score.rows_in', language):<28}{rows:>14,}"
+    return "\n".join([*notices, *lines, total, pairs])
+
+
+def _evaluate(flags: argparse.Namespace) -> Result:
+    found = evaluation.evaluate(flags.run_folder, flags.truth, flags.out, language=flags.lang, force=flags.force)
+    overall = found.overall
+    lines = [
+        *(say(key, flags.lang, **facts) for key, facts in evaluation.notices(found)),
+        say(
+            "evaluate.done",
+            flags.lang,
+            precision=_percent(overall.precision),
+            recall=_percent(overall.recall),
+            review=_percent(overall.review_share),
+            page=flags.out / "index.html",
+        ),
+    ]
+    return Result("\n".join(lines), found.to_dict())
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{share:.2%}"
+
+
+def _explain(flags: argparse.Namespace) -> Result:
+    return Result(*explain(flags.run_folder, flags.dose_id, flags.lang))
+
+
+def _report(flags: argparse.Namespace) -> Result:
+    found = reports.report(flags.run_folder, flags.by, flags.out, language=flags.lang, force=flags.force)
+    return Result(say("report.done", flags.lang, out=flags.out), found.to_dict())
+
+
+def _model(flags: argparse.Namespace) -> Result:
+    model = read_model(flags.name)
+    data = {"name": model.name, "digest": model.digest, "evidence": dict(model.evidence)}
+    lines = [f"{model.name} {model.digest}"]
+    lines += [
+        f"{comparison}: {level} m={learned.m:.4g} u={learned.u:.4g}"
+        for comparison, levels in model.parameters.items()
+        for level, learned in levels.items()
+    ]
+    return Result("\n".join(lines), data)
+
+
+def _demo(flags: argparse.Namespace) -> Result:
+    out, progress = flags.out, _progress(flags)
+    _replace(out, force=flags.force)
+    data, model_folder = out / "data", out / "model"
+    doses, citizens = str(data / "doses.csv"), str(data / "citizens.csv")
+    out.mkdir(parents=True)
+    made = population.synthesise(flags.citizens, 2 * flags.citizens, 1, data, progress=progress)
+    shared = {"doses": doses, "citizens": citizens, "threads": threads(), "memory": DEFAULT_MEMORY}
+    labels = str(data / "labels.csv")
+    model = train(
+        TrainJob(labels=labels, specification=load("dose_citizen"), out=model_folder, **shared), progress=progress
+    )
+    manifest = score(ScoreJob(model=model, out=out / "run", **shared), progress=progress)
+    found = evaluation.evaluate(out / "run", str(data / "truth.csv"), out / "evaluation", language=flags.lang)
+    reports.report(out / "run", "province", out / "provinces.html", language=flags.lang)
+    text = "\n".join(
+        [
+            population.as_table(made.figures),
+            _summary(manifest, out / "run", flags.lang),
+            say(
+                "evaluate.done",
+                flags.lang,
+                precision=_percent(found.overall.precision),
+                recall=_percent(found.overall.recall),
+                review=_percent(found.overall.review_share),
+                page=out / "evaluation" / "index.html",
+            ),
+        ]
+    )
+    return Result(text, {"run": manifest, "evaluation": found.to_dict()})
+
+
+def read_model(name: str) -> Model:
+    """A model by its folder, or by the name of one shipped.
+
+    Raises:
+        UserError: there is none, or it cannot be read.
+    """
+    folder = Path(name)
+    if not folder.exists():
+        shipped = Path(str(files("models"))) / "trained"
+        folder = shipped / name
+        if not folder.is_dir():
+            names = ", ".join(sorted(path.name for path in shipped.glob("*/")))
+            raise UserError("model.none", name=name, shipped=names)
+    try:
+        return Model.read(folder)
+    except OSError as error:
+        raise UserError("model.unreadable", path=folder / "model.json", reason=error.strerror) from error
+    except ModelError as error:
+        raise UserError("model.unreadable", path=folder / "model.json", reason=error) from error
+
+
+def _columns(flags: argparse.Namespace) -> Mapping[str, str]:
+    return load_column_map(flags.columns) if flags.columns else {}
+
+
+def _replace(out: Path, *, force: bool) -> None:
+    if out.exists():
+        if not force:
+            raise UserError("run.exists", path=out)
+        shutil.rmtree(out) if out.is_dir() else os.unlink(out)
+
+
+_NEEDED = {"required": True}
+_FORCE = Flag("--force", {"action": "store_true"})
+_OUT = Flag("--out", {"required": True, "type": Path, "metavar": "DIR"})
+_RUN = Flag("--run", {"required": True, "type": Path, "dest": "run_folder", "metavar": "RUN"})
+_TABLES = (Flag("--doses", _NEEDED), Flag("--citizens", _NEEDED))
+_ENGINE = (
+    Flag("--threads", {"type": int, "default": threads(), "metavar": "N"}),
+    Flag("--memory", {"default": DEFAULT_MEMORY}),
+    Flag("--columns", {"metavar": "FILE"}),
+    _FORCE,
+)
+
+COMMANDS = (
+    Command(
+        "demo",
+        (
+            Flag("--citizens", {"type": int, "default": 20_000, "metavar": "N"}),
+            Flag("--out", {"type": Path, "default": Path("demo"), "metavar": "DIR"}),
+            _FORCE,
+        ),
+        _demo,
+    ),
+    Command(
+        "synth",
+        (
+            Flag("--citizens", {"type": int, "required": True, "metavar": "N"}),
+            Flag("--doses", {"type": int, "required": True, "metavar": "M"}),
+            Flag("--seed", {"type": int, "default": 1, "metavar": "S"}),
+            _OUT,
+            Flag("--format", {"choices": ("csv", "parquet"), "default": "csv"}),
+            _FORCE,
+        ),
+        _synth,
+    ),
+    Command(
+        "train",
+        (
+            *_TABLES,
+            Flag("--labels", _NEEDED),
+            Flag("--out", {"required": True, "type": Path, "metavar": "MODEL"}),
+            Flag("--max-false-link-rate", {"type": float, "default": 1 / 2500, "metavar": "R"}),
+            Flag("--seed", {"type": int, "default": 1, "metavar": "S"}),
+            *_ENGINE,
+        ),
+        _train,
+    ),
+    Command(
+        "score",
+        (
+            *_TABLES,
+            Flag("--model", {"default": DEFAULT_MODEL}),
+            Flag("--out", {"required": True, "type": Path, "metavar": "RUN"}),
+            Flag("--engine", {"choices": ("duckdb", "spark"), "default": "duckdb"}),
+            Flag("--resume", {"action": "store_true"}),
+            *_ENGINE,
+        ),
+        _score,
+    ),
+    Command("evaluate", (_RUN, Flag("--truth", _NEEDED), _OUT, _FORCE), _evaluate),
+    Command("explain", (_RUN, Flag("dose_id", {"metavar": "DOSE_ID"})), _explain),
+    Command(
+        "report",
+        (
+            _RUN,
+            Flag("--by", {"required": True, "choices": ("province", "district", "commune", "facility")}),
+            Flag("--out", {"required": True, "type": Path, "metavar": "FILE"}),
+            _FORCE,
+        ),
+        _report,
+    ),
+    Command("model", (Flag("action", {"choices": ("show",)}), Flag("name", {"metavar": "MODEL"})), _model),
+)

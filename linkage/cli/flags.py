@@ -1,0 +1,52 @@
+"""What a command and its flags are made of."""
+
+import argparse
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from linkage.messages import LANGUAGES, say
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """One flag; its help is the message ``flag.<name>``."""
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def add_to(self, parser: argparse.ArgumentParser, language: str) -> None:
+        """Add the flag to a parser."""
+        text = say(f"flag.{self.name.lstrip('-').lower().replace('-', '_')}", language).replace("%", "%%")
+        parser.add_argument(self.name, help=text, **self.options)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a command has to say: to people, and as plain data."""
+
+    text: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command; its description is the message ``cli.<name>``."""
+
+    name: str
+    flags: tuple[Flag, ...]
+    run: Callable[[argparse.Namespace], Result]
+
+
+def language_of(arguments: Sequence[str], environment: Mapping[str, str]) -> str:
+    """The language of messages: ``--lang``, else ``LINKAGE_LANG``, else the locale's where we have it, else English."""
+    wanted = [after for flag, after in zip(arguments, arguments[1:], strict=False) if flag == "--lang"]
+    wanted += [argument.removeprefix("--lang=") for argument in arguments if argument.startswith("--lang=")]
+    wanted += [environment.get("LINKAGE_LANG", ""), environment.get("LC_ALL", "")[:2], environment.get("LANG", "")[:2]]
+    return next((language for language in wanted if language in LANGUAGES), "en")
+
+
+def threads() -> int:
+    """Processors this process may use."""
+    return len(os.sched_getaffinity(0))

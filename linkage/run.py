@@ -1,0 +1,224 @@
+"""The batch job: from files of doses and citizens to the folder RUN."""
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from linkage.blocking import Budget, plan_blocking
+from linkage.corrections import compile_kinds, compile_outcome
+from linkage.deciding import DECISIONS, WEAKEST, compile_deciding
+from linkage.errors import UserError
+from linkage.outputs import output_queries
+from linkage.progress import Progress, silent
+from linkage.scoring import compared_tables, compile_scoring, derive
+from linkage.standardise import standardise
+from linkage.tables import CITIZENS, DOSES, TableReport, discover, read_table
+from linkage.workspace import Workspace
+from models import Model
+
+__all__ = ["ScoreJob", "prepare", "score"]
+
+PARTITION = 500_000
+"""Doses scored in one transaction: what --resume loses at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreJob:
+    """What ``linkage score`` was asked to do."""
+
+    doses: str
+    citizens: str
+    model: Model
+    out: Path
+    threads: int
+    memory: str
+    resume: bool = False
+    force: bool = False
+    columns: Mapping[str, str] = field(default_factory=dict)
+    budget: Budget = Budget()
+
+    def settings(self) -> dict[str, Any]:
+        """What the decisions depend on; unfinished work is only resumed under the same."""
+        return {
+            "doses": _fingerprint(self.doses),
+            "citizens": _fingerprint(self.citizens),
+            "model": self.model.digest,
+            "columns": dict(self.columns),
+            "pairs_per_dose": self.budget.pairs_per_dose,
+            "citizens_per_block": self.budget.citizens_per_block,
+            "partition": PARTITION,
+            "duckdb": duckdb.__version__,
+        }
+
+
+def score(job: ScoreJob, *, progress: Progress = silent) -> dict[str, Any]:
+    """Score every dose and write the folder RUN; returns its manifest.
+
+    Raises:
+        UserError: an input cannot be used, or RUN exists or is unfinished.
+    """
+    work = Workspace(
+        job.out, job.settings(), resume=job.resume, force=job.force, threads=job.threads, memory=job.memory
+    )
+    try:
+        facts = prepare(work, job, progress)
+        citizens = facts["citizens"]["rows_usable"]
+        _score_partitions(work, job.model, citizens, progress)
+        work.stage("decide", lambda: _decide(work.connection))
+        manifest = _write(work, job, facts, progress)
+        work.publish()
+    finally:
+        work.connection.close()
+    return manifest
+
+
+def prepare(work: Workspace, job: ScoreJob, progress: Progress) -> dict[str, Any]:
+    """Read, standardise and block both tables; returns the facts of each stage."""
+    connection = work.connection
+    specification = job.model.specification
+
+    def read(schema: Any, path: str) -> dict[str, Any]:
+        return _report(read_table(connection, schema, path, columns=job.columns, progress=progress))
+
+    facts = {
+        "doses": work.stage("read doses", lambda: read(DOSES, job.doses)),
+        "citizens": work.stage("read citizens", lambda: read(CITIZENS, job.citizens)),
+    }
+    if facts["citizens"]["rows_usable"] == 0:
+        raise UserError("run.no_citizens", path=job.citizens)
+    work.stage("standardise", lambda: _standardise(connection, progress))
+
+    def block() -> dict[str, Any]:
+        derive(connection, specification)
+        plan, blocks = plan_blocking(connection, specification, job.budget, progress=progress)
+        compared_tables(connection, specification, blocks, progress=progress)
+        return {"pairs": plan.pairs, "pairs_forgone": plan.pairs_forgone, "rules": plan.to_list()}
+
+    facts["blocking"] = work.stage("block", block)
+    return facts
+
+
+def _standardise(connection: duckdb.DuckDBPyConnection, progress: Progress) -> None:
+    standardise(
+        connection, {"doses": "doses_standardised", "citizens": "citizens_standardised"}, progress=progress
+    )
+
+
+def _score_partitions(work: Workspace, model: Model, citizens: int, progress: Progress) -> None:
+    connection = work.connection
+    statement = compile_deciding(model, f"({compile_scoring(model, citizens, WEAKEST)})")
+    [(end,)] = connection.execute("SELECT coalesce(max(key), -1) + 1 FROM doses_compared").fetchall()
+    bounds = {"first": 0, "last": -1}
+    work.stage("candidates", lambda: _run(connection, f"CREATE TABLE candidates AS {statement}", bounds))
+    for first in range(0, end, PARTITION):
+        progress("score", first, end)
+        bounds = {"first": first, "last": first + PARTITION - 1}
+
+        def insert(bounds: dict[str, int] = bounds) -> None:
+            _run(connection, f"INSERT INTO candidates {statement}", bounds)
+
+        work.stage(f"score {first:,}", insert)
+    progress("score", end, end)
+
+
+def _run(connection: duckdb.DuckDBPyConnection, sql: str, values: dict[str, int]) -> None:
+    connection.execute(sql, values)
+
+
+def _decide(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make ``kinds``, of the accepted doses, and ``decisions``, with every dose row read."""
+    accepted = "(SELECT dose_key, citizen_key FROM candidates WHERE rank = 1 AND decision = 'accept')"
+    connection.execute(f"CREATE TABLE kinds AS {compile_kinds(accepted)}")
+    connection.execute(f"""
+    CREATE TABLE decisions AS
+    WITH decided AS (
+      SELECT d.key, d.dose_id, d.facility_id, s.id_kind, s.id_repair, s.province, s.district, s.commune,
+        b.citizen_key, b.probability, b.match_weight, b.runner_up_key, b.margin, b.rule,
+        s.foreign_national OR s.id_kind IS NOT DISTINCT FROM 'passport' AS abroad,
+        CASE WHEN b.decision = 'accept' THEN 'accept'
+             WHEN b.decision = 'review' AND NOT s.foreign_national THEN 'review'
+             ELSE 'no_match' END AS decision
+      FROM doses AS d
+      JOIN doses_standardised AS s ON s.key = d.key
+      LEFT JOIN (SELECT * FROM candidates WHERE rank = 1) AS b ON b.dose_key = d.key
+    )
+    SELECT decided.*, CASE decision
+        WHEN 'accept' THEN {compile_outcome()}
+        WHEN 'review' THEN 'in_review'
+        ELSE CASE WHEN abroad THEN 'foreigner' ELSE 'not_found' END END AS outcome
+    FROM decided LEFT JOIN kinds ON kinds.dose_key = decided.key
+    UNION ALL BY NAME
+    SELECT key, id AS dose_id, 'quarantine' AS decision, 'quarantined' AS outcome FROM doses_quarantine
+    """)
+
+
+def _write(work: Workspace, job: ScoreJob, facts: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    queries = output_queries(job.model)
+    written = {}
+    for number, (name, query) in enumerate(queries.items()):
+        progress("write", number, len(queries))
+
+        def copy(name: str = name, query: str = query) -> dict[str, int]:
+            return {"rows": work.write(name, query)}
+
+        written[name] = work.stage(f"write {name}", copy)["rows"]
+    (work.result / "model.json").write_text(job.model.to_json(), encoding="utf-8")
+    manifest = _manifest(work, job, facts, written)
+    text = json.dumps(manifest, ensure_ascii=False, indent=1) + "\n"
+    (work.result / "manifest.json").write_text(text, encoding="utf-8")
+    progress("write", len(queries), len(queries))
+    return manifest
+
+
+def _manifest(
+    work: Workspace, job: ScoreJob, facts: dict[str, Any], written: dict[str, int]
+) -> dict[str, Any]:
+    def counts(column: str) -> dict[str, int]:
+        file = str(work.result / "decisions.parquet")
+        rows = work.connection.execute(
+            f"SELECT {column}, count(*) FROM read_parquet(?) GROUP BY 1 ORDER BY 1", [file]
+        ).fetchall()
+        return {name: number for name, number in rows}
+
+    decisions = {name: 0 for name in DECISIONS} | counts("decision")
+    rows_in = facts["doses"]["rows_read"]
+    if sum(decisions.values()) != rows_in or written["decisions.parquet"] != rows_in:
+        raise AssertionError(f"{rows_in} dose rows read, {decisions} decided: a row was lost or doubled")
+    return {
+        "rows_in": rows_in,
+        "rows_out": sum(decisions.values()),
+        "decisions": decisions,
+        "outcomes": counts("outcome"),
+        "inputs": {name: facts[name] for name in ("doses", "citizens")},
+        "blocking": facts["blocking"],
+        "model": {"name": job.model.name, "digest": job.model.digest},
+        "settings": job.settings() | {"threads": job.threads, "memory": job.memory},
+        "versions": {"duckdb": duckdb.__version__, "python": platform.python_version()},
+        "files": written,
+        "stages": work.stages(),
+    }
+
+
+def _report(report: TableReport) -> dict[str, Any]:
+    return {
+        "files": [{"path": str(f.path), "sha256": f.digest, "rows": f.rows} for f in report.files],
+        "rows_read": report.rows_read,
+        "rows_usable": report.rows_usable,
+        "rows_quarantined": report.rows_quarantined,
+        "notices": [
+            [key, {name: str(value) for name, value in facts.items()}] for key, facts in report.notices
+        ],
+    }
+
+
+def _fingerprint(path: str) -> list[list[Any]]:
+    return [
+        [str(file.resolve()), stat.st_size, stat.st_mtime_ns]
+        for file in discover(path)
+        for stat in (file.stat(),)
+    ]

@@ -1,0 +1,84 @@
+"""The model card: what a model was trained on, how it errs, what it cannot do; and its parameters as charts."""
+
+import json
+import math
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from models import Model, to_splink
+
+
+def write_card(folder: Path, model: Model) -> None:
+    """Write ``splink.json``, ``card.md`` and ``charts/match_weights.svg`` into a model folder."""
+    citizens = model.evidence["citizens"]
+    settings = json.dumps(to_splink(model, citizens), ensure_ascii=False, indent=1)
+    (folder / "splink.json").write_text(settings + "\n", encoding="utf-8")
+    (folder / "charts").mkdir(exist_ok=True)
+    _match_weights(model, citizens).savefig(folder / "charts" / "match_weights.svg", metadata={"Date": None})
+    (folder / "card.md").write_text(_card(model), encoding="utf-8")
+
+
+def _card(model: Model) -> str:
+    evidence = model.evidence
+    labels, thresholds = evidence["labels"], evidence["thresholds"]
+    false, missed = thresholds["false_link_rate"], thresholds["missed_link_rate"]
+    rows = "\n".join(
+        f"| {comparison.name} | {level.name} | {learned.m:.3g} | {learned.u:.3g} | "
+        f"{math.log2(learned.m / learned.u):+.1f}{' (by frequency)' if level.frequency else ''} | {learned.positives:.0f} |"
+        for comparison in model.specification.comparisons
+        for level in comparison.levels
+        for learned in (model.parameters[comparison.name][level.name],)
+    )
+    return f"""# Model {model.name}
+
+Digest `{model.digest[:12]}`, specification `{model.specification.name}`, seed {evidence["seed"]}.
+
+## Trained on
+{labels["positives"]:,} labelled matches and {labels["negatives"]:,} non-matches; left out: {labels["repeated"]:,} repeated,
+{labels["contradicted"]:,} contradicted, {labels["unknown_ids"]:,} with unknown ids. Registry of {evidence["citizens"]:,} citizens.
+{evidence["random_pairs"]:,} random pairs for u. Half of the labelled persons gave m and u, the other half the calibration
+and the thresholds below.
+
+## Measured on the half held apart
+On {thresholds["doses"]:,} doses, sampling weights respected. The thresholds were chosen on these same doses: for figures on
+other persons run `linkage evaluate`.
+
+| | doses | errors | share | 95 % interval | allowed |
+|---|---|---|---|---|---|
+| false links among accepts (probability ≥ {model.thresholds.accept:.6f}) | {thresholds["accepted"]:,} | {thresholds["false_links"]:,} | {false["estimate"]:.4%} | {false["low"]:.4%} – {false["high"]:.4%} | {thresholds["max_false_link_rate"]:.4%} |
+| missed links among no-match (all candidates together < {model.thresholds.review:.6f}) | {thresholds["no_match"]:,} | {thresholds["missed_links"]:,} | {missed["estimate"]:.2%} | {missed["low"]:.2%} – {missed["high"]:.2%} | {thresholds["max_missed_link_rate"]:.2%} |
+
+Prior: {model.in_registry:.4f} of doses have their citizen in the registry and among the candidates.
+Calibrated log2 odds = {model.calibration.slope:.4f} · match weight {model.calibration.intercept:+.4f}.
+
+## Levels
+u and the weight of unique levels are those of the training registry; a run takes them from its own.
+![Match weights](charts/match_weights.svg)
+
+| comparison | level | m | u | bits | matches seen |
+|---|---|---|---|---|---|
+{rows}
+
+## Limits
+Comparisons are taken as independent given match or non-match; what errs together (a household, a card copied whole) is
+only balanced by the calibration. The error rates hold for doses like those labelled.
+"""
+
+
+def _match_weights(model: Model, citizens: int) -> Figure:
+    names, weights = [], []
+    for comparison in model.specification.comparisons:
+        for level in comparison.levels:
+            m, u = model.bits(comparison.name, level, citizens)
+            names.append(f"{comparison.name}: {level.name.replace('_', ' ')}")
+            weights.append(m - u)
+    figure = Figure(figsize=(8, 0.22 * len(names) + 1), layout="constrained")
+    axes = figure.subplots()
+    colours = ["#1b7f5c" if weight > 0 else "#b3402e" for weight in weights]
+    axes.barh(range(len(names)), weights, color=colours)
+    axes.set_yticks(range(len(names)), names, fontsize=7)
+    axes.invert_yaxis()
+    axes.axvline(0, color="#333333", linewidth=0.8)
+    axes.set_xlabel("match weight in bits, against the training registry")
+    return figure

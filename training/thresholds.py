@@ -1,0 +1,97 @@
+"""The two thresholds, from the errors one is willing to make, on labelled persons held apart."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import beta
+
+from models import Calibration, Thresholds
+from training.calibration import Scored
+
+CAUTION = 0.5
+"""False links added to those seen, so that none seen does not mean none to come (Jeffreys' prior for a share)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Thresholds, and the counts they rest on as plain data."""
+
+    thresholds: Thresholds
+    evidence: dict[str, Any]
+
+
+def choose_thresholds(
+    scored: Scored,
+    calibration: Calibration,
+    in_registry: float,
+    *,
+    max_false_link_rate: float,
+    max_missed_link_rate: float,
+) -> Chosen:
+    """The lowest accept threshold whose false links, and the highest review threshold whose missed links, are few enough.
+
+    Both are judged on doses, by their best candidate, each dose counted with its sampling weight. No threshold is
+    under one half: two equally good citizens never yield an accept.
+    """
+    candidate, none = scored.posterior(calibration, in_registry)
+    doses = len(scored.weight)
+    best = np.zeros(doses)
+    np.maximum.at(best, scored.dose, candidate)
+    right = np.zeros(doses, dtype=bool)
+    right[scored.dose[(candidate == best[scored.dose]) & scored.is_match]] = True
+    accept = _accept(best, ~right, scored.weight, max_false_link_rate)
+    review = min(_review(1 - none, scored.in_registry, scored.weight, max_missed_link_rate), accept)
+    accepted, rejected = best >= accept, 1 - none < review
+    return Chosen(
+        Thresholds(accept=accept, review=review),
+        {
+            "doses": doses,
+            "accepted": int(accepted.sum()),
+            "false_links": int((accepted & ~right).sum()),
+            "false_link_rate": _interval(accepted & ~right, accepted, scored.weight),
+            "no_match": int(rejected.sum()),
+            "missed_links": int((rejected & scored.in_registry).sum()),
+            "missed_link_rate": _interval(rejected & scored.in_registry, rejected, scored.weight),
+            "max_false_link_rate": max_false_link_rate,
+            "max_missed_link_rate": max_missed_link_rate,
+        },
+    )
+
+
+def _accept(
+    best: NDArray[np.float64], wrong: NDArray[np.bool_], weight: NDArray[np.float64], rate: float
+) -> float:
+    order = np.argsort(-best, kind="stable")
+    sampled = weight[order] / weight.mean()
+    false, total = np.cumsum(sampled * wrong[order]), np.cumsum(sampled)
+    allowed = np.flatnonzero((false + CAUTION) / (total + 1) <= rate)
+    if len(allowed) == 0:
+        return 1.0
+    lowest = float(best[order][allowed[-1]])
+    return max(round(lowest, 12), 0.5 + 1e-9)
+
+
+def _review(
+    any_of: NDArray[np.float64], linkable: NDArray[np.bool_], weight: NDArray[np.float64], rate: float
+) -> float:
+    order = np.argsort(any_of, kind="stable")
+    sampled = weight[order] / weight.mean()
+    missed, total = np.cumsum(sampled * linkable[order]), np.cumsum(sampled)
+    allowed = np.flatnonzero(missed / total <= rate)
+    return float(round(any_of[order][allowed[-1]], 12)) if len(allowed) else 0.0
+
+
+def _interval(
+    hits: NDArray[np.bool_], of: NDArray[np.bool_], weight: NDArray[np.float64]
+) -> dict[str, float]:
+    """Weighted share with a 95 % interval: Clopper & Pearson 1934 at Kish's effective sample size (Kish 1965, 11.7)."""
+    if not of.any():
+        return {"estimate": 0.0, "low": 0.0, "high": 1.0}
+    share = float(weight[hits].sum() / weight[of].sum())
+    size = float(weight[of].sum() ** 2 / (weight[of] ** 2).sum())
+    seen = share * size
+    low = float(beta.ppf(0.025, seen, size - seen + 1)) if seen > 0 else 0.0
+    high = float(beta.ppf(0.975, seen + 1, size - seen)) if seen < size else 1.0
+    return {"estimate": share, "low": low, "high": high}

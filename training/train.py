@@ -1,0 +1,246 @@
+"""From files of doses, citizens and labels to the folder MODEL."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import splink
+
+from linkage.blocking import Budget, plan_blocking
+from linkage.deciding import WEAKEST
+from linkage.errors import UserError
+from linkage.progress import Progress, silent
+from linkage.scoring import compared_tables, compile_scoring, derive
+from linkage.standardise import standardise
+from linkage.tables import CITIZENS, DOSES, LABELS, TableSchema, read_table
+from linkage.workspace import Workspace
+from models import Calibration, LevelParameters, Model, Specification, Thresholds
+from training.calibration import Scored, calibrate
+from training.card import write_card
+from training.estimation import estimate, levels_of, random_pairs, same_value_shares
+from training.labels import LabelCounts, check_labels, hold_apart, labelled_keys
+from training.thresholds import Chosen, choose_thresholds
+
+RANDOM_DOSES = 50_000
+"""Doses without a label that are kept: random pairs are drawn from them."""
+
+RANDOM_PAIRS = 2_000_000
+HELD_APART_AT_LEAST = 100
+
+
+@dataclass(frozen=True, slots=True)
+class TrainJob:
+    """What ``linkage train`` was asked to do.
+
+    Attributes:
+        max_false_link_rate: false links among accepts.
+        max_missed_link_rate: doses whose citizen is in the registry, among no-match.
+    """
+
+    doses: str
+    citizens: str
+    labels: str
+    specification: Specification
+    out: Path
+    threads: int
+    memory: str
+    max_false_link_rate: float = 1 / 2500
+    max_missed_link_rate: float = 0.02
+    seed: int = 1
+    force: bool = False
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+
+def train(job: TrainJob, *, progress: Progress = silent) -> Model:
+    """Learn a model and write the folder MODEL: ``model.json``, ``splink.json``, ``card.md`` and ``charts/``.
+
+    Half of the labelled persons give m and u; the other half give calibration and thresholds.
+
+    Raises:
+        UserError: an input cannot be used, MODEL exists, or there are too few labels.
+    """
+    if not 0 < job.max_false_link_rate < 1:
+        raise UserError("train.bad_rate", found=job.max_false_link_rate)
+    work = Workspace(job.out, {}, resume=False, force=job.force, threads=job.threads, memory=job.memory)
+    try:
+        inputs, counts = _prepare(work.connection, job, progress)
+        model = _learn(work.connection, job, inputs, counts, progress)
+        (work.result / "model.json").write_text(model.to_json(), encoding="utf-8")
+        write_card(work.result, model)
+        work.publish()
+    except BaseException:
+        work.discard()
+        raise
+    return model
+
+
+def _prepare(
+    connection: duckdb.DuckDBPyConnection, job: TrainJob, progress: Progress
+) -> tuple[dict[str, str], LabelCounts]:
+    inputs = {}
+
+    def read(schema: TableSchema, path: str) -> None:
+        report = read_table(connection, schema, path, columns=job.columns, progress=progress)
+        digest = hashlib.sha256("".join(file.digest for file in report.files).encode())
+        inputs[schema.name] = digest.hexdigest()
+
+    read(LABELS, job.labels)
+    check_labels(connection, job.labels)
+    read(DOSES, job.doses)
+    read(CITIZENS, job.citizens)
+    # md5, not the engine's hash(): the sample must be the same in every version
+    connection.execute(
+        "DELETE FROM doses WHERE dose_id NOT IN (SELECT dose_id FROM label_pairs) AND key NOT IN "
+        "(SELECT key FROM doses ORDER BY md5(dose_id || $seed), key LIMIT $limit)",
+        {"seed": str(job.seed), "limit": RANDOM_DOSES},
+    )
+    counts = labelled_keys(connection)
+    if counts.positives + counts.negatives == 0:
+        raise UserError("labels.unknown_records", path=job.labels, doses=job.doses, citizens=job.citizens)
+    standardise(
+        connection, {"doses": "doses_standardised", "citizens": "citizens_standardised"}, progress=progress
+    )
+    derive(connection, job.specification)
+    plan, blocks = plan_blocking(connection, job.specification, Budget(), progress=progress)
+    compared_tables(connection, job.specification, blocks, progress=progress)
+    return inputs, counts
+
+
+def _learn(
+    connection: duckdb.DuckDBPyConnection,
+    job: TrainJob,
+    inputs: dict[str, str],
+    counts: LabelCounts,
+    progress: Progress,
+) -> Model:
+    specification = job.specification
+    citizens = _count(connection, "citizens_compared")
+    labelled = connection.execute(
+        "SELECT dose_key, is_match, weight, person FROM labelled ORDER BY dose_key, citizen_key"
+    ).fetchnumpy()
+    apart = hold_apart(np.asarray(labelled["person"], dtype=str), job.seed)
+    progress("learn", 0, 3)
+    parameters = _parameters(connection, job, labelled, ~apart, citizens)
+    progress("learn", 1, 3)
+    model = Model(
+        name=job.out.name,
+        specification=specification,
+        parameters=parameters,
+        in_registry=0.5,
+        calibration=Calibration(),
+        thresholds=Thresholds(accept=1.0, review=0.0),
+    )
+    scored = _scored(connection, model, np.unique(np.asarray(labelled["dose_key"])[apart]), citizens)
+    if len(scored.weight) < HELD_APART_AT_LEAST:
+        raise UserError(
+            "labels.too_few", path=job.labels, found=len(scored.weight), needed=HELD_APART_AT_LEAST
+        )
+    found = np.zeros(len(scored.weight), dtype=bool)
+    found[scored.dose[scored.is_match]] = True
+    in_registry = round(float((scored.weight[found].sum() + 0.5) / (scored.weight.sum() + 1)), 9)
+    shift = model.prior_bits(citizens)
+    model = replace(model, in_registry=in_registry)
+    scored = replace(scored, match_weight=scored.match_weight - shift + model.prior_bits(citizens))
+    calibration = calibrate(scored, in_registry)
+    progress("learn", 2, 3)
+    chosen = choose_thresholds(
+        scored,
+        calibration,
+        in_registry,
+        max_false_link_rate=job.max_false_link_rate,
+        max_missed_link_rate=job.max_missed_link_rate,
+    )
+    progress("learn", 3, 3)
+    evidence = _evidence(job, inputs, counts, citizens, chosen)
+    return replace(model, calibration=calibration, thresholds=chosen.thresholds, evidence=evidence)
+
+
+def _parameters(
+    connection: duckdb.DuckDBPyConnection,
+    job: TrainJob,
+    labelled: Mapping[str, Any],
+    used: Any,
+    citizens: int,
+) -> dict[str, dict[str, LevelParameters]]:
+    connection.execute(
+        "CREATE TEMP TABLE numbered AS SELECT row_number() OVER (ORDER BY dose_key, citizen_key) AS number, * FROM labelled"
+    )
+    random_pairs(connection, RANDOM_PAIRS, job.seed)
+    levels = levels_of(connection, job.specification, "numbered")
+    random_levels = levels_of(connection, job.specification, "random_pairs")
+    same_value = same_value_shares(connection, job.specification)
+    is_match, weight = (
+        np.asarray(labelled["is_match"])[used],
+        np.asarray(labelled["weight"], dtype=float)[used],
+    )
+    doses, first = np.unique(np.asarray(labelled["dose_key"])[used], return_index=True)
+    return {
+        comparison.name: estimate(
+            comparison,
+            levels[comparison.name][used],
+            is_match,
+            weight,
+            random_levels[comparison.name],
+            same_value=same_value,
+            hard_negatives=float(weight[~is_match].sum() / weight[first].sum()) if len(doses) else 0.0,
+            citizens=citizens,
+        )
+        for comparison in job.specification.comparisons
+    }
+
+
+def _scored(connection: duckdb.DuckDBPyConnection, model: Model, doses: Any, citizens: int) -> Scored:
+    """Score the labelled doses of these keys against the whole registry, the way a run does."""
+    connection.register("apart", {"key": doses})
+    connection.execute(
+        "CREATE TEMP TABLE apart_doses AS SELECT key, row_number() OVER (ORDER BY key) - 1 AS number FROM apart"
+    )
+    connection.unregister("apart")
+    connection.execute("ALTER TABLE doses_compared RENAME TO all_doses_compared")
+    connection.execute(
+        "CREATE VIEW doses_compared AS SELECT * FROM all_doses_compared WHERE key IN (SELECT key FROM apart_doses)"
+    )
+    bounds = {"first": 0, "last": int(doses.max()) if len(doses) else 0}
+    connection.execute(
+        f"CREATE TEMP TABLE scored AS SELECT s.*, number, coalesce(labelled.is_match, false) AS is_match FROM"
+        f" ({compile_scoring(model, citizens, WEAKEST - 20)}) AS s JOIN apart_doses ON apart_doses.key = s.dose_key"
+        " LEFT JOIN labelled ON labelled.dose_key = s.dose_key AND labelled.citizen_key = s.citizen_key",
+        bounds,
+    )
+    rows = connection.execute(
+        "SELECT number, match_weight, is_match FROM scored ORDER BY number, citizen_key"
+    ).fetchnumpy()
+    by_dose = connection.execute(
+        "SELECT number, max(weight) AS weight, bool_or(is_match) AS in_registry FROM labelled"
+        " JOIN apart_doses ON key = dose_key GROUP BY number ORDER BY number"
+    ).fetchnumpy()
+    return Scored(
+        match_weight=np.asarray(rows["match_weight"], dtype=float),
+        is_match=np.asarray(rows["is_match"], dtype=bool),
+        dose=np.asarray(rows["number"], dtype=np.int64),
+        weight=np.asarray(by_dose["weight"], dtype=float),
+        in_registry=np.asarray(by_dose["in_registry"], dtype=bool),
+    )
+
+
+def _evidence(
+    job: TrainJob, inputs: dict[str, str], counts: LabelCounts, citizens: int, chosen: Chosen
+) -> dict[str, Any]:
+    return {
+        "citizens": citizens,
+        "labels": asdict(counts),
+        "random_pairs": RANDOM_PAIRS,
+        "thresholds": chosen.evidence,
+        "inputs": dict(sorted(inputs.items())),
+        "seed": job.seed,
+        "versions": {"duckdb": duckdb.__version__, "splink": splink.__version__, "numpy": np.__version__},
+    }
+
+
+def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    [(rows,)] = connection.execute(f"SELECT count(*) FROM {table}").fetchall()
+    return int(rows)
