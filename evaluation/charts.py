@@ -11,7 +11,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from evaluation.metrics import Figures, ReliabilityBin, ThresholdPoint, WeightBin
+from evaluation.figures import Figures, ReliabilityBin, ThresholdPoint, WeightBin
 from linkage.messages import say
 from linkage.reports.pages import count
 

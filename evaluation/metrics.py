@@ -1,12 +1,20 @@
 """How good a run is, measured against truth: precision, recall, review share, calibration."""
 
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from evaluation.intervals import Share, share
+from evaluation.figures import (
+    Evaluation,
+    Figures,
+    ReliabilityBin,
+    Stratum,
+    ThresholdPoint,
+    Unmatched,
+    WeightBin,
+)
+from evaluation.intervals import share
 from linkage.errors import UserError
 from linkage.reports.reading import connect, open_run
 from linkage.tables import TRUTH, TableReport, read_table
@@ -35,9 +43,13 @@ EXAMPLES = 5
 
 JUDGED = """
 CREATE TABLE judged AS
-WITH doses AS (
+WITH usable AS (
+  SELECT * FROM decisions WHERE decision <> 'quarantine'
+), set_aside AS (
   SELECT DISTINCT ON (dose_id) * FROM decisions
-  WHERE dose_id IS NOT NULL ORDER BY dose_id, decision = 'quarantine'
+  WHERE decision = 'quarantine' AND dose_id NOT IN (SELECT dose_id FROM usable)
+), doses AS (
+  FROM usable UNION ALL FROM set_aside
 ), shown AS (
   SELECT DISTINCT dose_id, citizen_id FROM review
 )
@@ -71,110 +83,6 @@ count(*) FILTER (decision = 'review' AND linkable),
 count(*) FILTER (decision = 'review' AND linkable AND shown)"""
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """The figures of a set of doses.
-
-    A dose is linkable when truth names its citizen. ``precision`` is right accepts of accepts,
-    ``false_links`` the rest of them (an accept of somebody absent from the registry is one). ``recall`` is
-    right accepts of linkable doses: what needs no human. ``missed_links`` is linkable doses of ``no_match``.
-    ``review_share`` is reviews of all doses, ``shown_in_review`` the reviews of linkable doses whose citizen
-    is among the candidates shown.
-    """
-
-    doses: int
-    linkable: int
-    accept: int
-    review: int
-    no_match: int
-    quarantine: int
-    precision: Share
-    false_links: Share
-    recall: Share
-    missed_links: Share
-    review_share: Share
-    shown_in_review: Share
-
-    def __post_init__(self) -> None:
-        if self.doses != self.accept + self.review + self.no_match + self.quarantine:
-            raise ValueError(f"the decisions do not sum to the doses: {self}")
-
-
-@dataclass(frozen=True, slots=True)
-class Stratum:
-    """The figures of one part of a dimension; the parts neither overlap nor leave anything out."""
-
-    dimension: str
-    name: str
-    figures: Figures
-
-
-@dataclass(frozen=True, slots=True)
-class ReliabilityBin:
-    """Best candidates whose probability is in a bin: the mean predicted, and the share that is right."""
-
-    predicted: float
-    realised: Share
-
-
-@dataclass(frozen=True, slots=True)
-class WeightBin:
-    """Best candidates with a match weight in [weight, weight + 1) bits."""
-
-    weight: int
-    right: int
-    wrong: int
-
-
-@dataclass(frozen=True, slots=True)
-class ThresholdPoint:
-    """What accepting every best candidate of at least ``probability`` would give."""
-
-    probability: float
-    accepts: int
-    right: int
-
-
-@dataclass(frozen=True, slots=True)
-class Unmatched:
-    """Dose ids on one side only: how many, and the first few in order."""
-
-    count: int
-    examples: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """A run measured against truth.
-
-    ``labelled_excluded`` doses belong to persons whose labels trained the model; no figure holds them.
-    ``run_only`` and ``truth_only`` are rows without a partner: in no figure either. ``unidentified`` rows of
-    the run are quarantined rows without a dose id or with one that occurred before. ``truth_notices`` came
-    from reading the truth table: the keys of messages with their facts.
-    ``expected_calibration_error`` is the mean of |predicted - realised| over the reliability bins, weighted
-    by their doses (Naeini, Cooper and Hauskrecht 2015, AAAI 29, 2901-2907); None without a candidate.
-    """
-
-    run: str
-    model: str
-    overall: Figures
-    strata: tuple[Stratum, ...]
-    expected_calibration_error: float | None
-    reliability: tuple[ReliabilityBin, ...]
-    weights: tuple[WeightBin, ...]
-    thresholds: tuple[ThresholdPoint, ...]
-    labelled_excluded: int
-    unidentified: int
-    unusable_truth_rows: int
-    truth_notices: tuple[tuple[str, dict[str, str]], ...]
-    run_only: Unmatched
-    truth_only: Unmatched
-
-    def as_dict(self) -> dict[str, Any]:
-        """Everything as what JSON can hold."""
-        return asdict(self)
-
-
 def measure(run: Path, truth: str) -> Evaluation:
     """Measure the decisions of ``run`` against a truth table.
 
@@ -205,6 +113,8 @@ def _measured(connection: duckdb.DuckDBPyConnection, run: Path, truth: str, tabl
     common = ids - run_only.count
     if not common:
         raise UserError("evaluation_nothing_in_common", truth=truth, run=run)
+    if judged > common:
+        raise ValueError(f"{run}: {common} dose ids became {judged} decisions")
     if not judged:
         raise UserError("evaluation_all_labelled", truth=truth, doses=common)
     reliability = _reliability(connection)

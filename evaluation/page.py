@@ -9,10 +9,12 @@ from typing import Any
 from markupsafe import Markup
 
 from evaluation.charts import reliability_chart, trade_off_chart, weights_chart
-from evaluation.metrics import Evaluation, Stratum, Unmatched, measure
+from evaluation.figures import Evaluation, Stratum, Unmatched
+from evaluation.metrics import measure
 from linkage.messages import catalogue, say
-from linkage.reports.pages import count, environment, whole
+from linkage.reports.pages import count, environment, refuse_to_overwrite, whole
 
+FILES = frozenset({"evaluation.json", "index.html"})
 DECISIONS = ("accept", "review", "no_match", "quarantine")
 DRAWN = ("id_group", "registry", "entry", "stratum")
 
@@ -25,13 +27,14 @@ def evaluate(run: Path, truth: str, out: Path, *, language: str = "en", force: b
         truth: the truth table, see `evaluation.metrics.measure`.
         out: appears whole or not at all.
         language: ``en`` or ``vi``, for the page; the JSON is the same in both.
-        force: replace ``out`` if it exists.
+        force: replace ``out``, unless it holds files that are not of an evaluation.
 
     Raises:
         UserError: as `evaluation.metrics.measure`, or ``out`` exists or cannot be written.
     """
-    with whole(out, force=force) as part:
-        result = measure(run, truth)
+    refuse_to_overwrite(out, force=force, ours=FILES)
+    result = measure(run, truth)
+    with whole(out) as part:
         part.mkdir()
         text = json.dumps(result.as_dict(), ensure_ascii=False, indent=1)
         (part / "evaluation.json").write_text(text, encoding="utf-8")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from linkage.errors import UserError
 from linkage.messages import say
-from linkage.reports.pages import environment, whole
+from linkage.reports.pages import environment, refuse_to_overwrite, whole
 from linkage.reports.reading import connect, open_run
 
 UNITS = ("province", "district", "commune", "facility")
@@ -85,8 +85,9 @@ def report(run: Path, by: str, out: Path, *, language: str = "en", force: bool =
         raise UserError("report_by_unknown", by=by, allowed=", ".join(UNITS))
     if out.suffix.lower() not in FORMATS:
         raise UserError("report_format_unknown", out=out, allowed=", ".join(FORMATS))
-    with whole(out, force=force) as part:
-        result = _counted(run, by)
+    refuse_to_overwrite(out, force=force)
+    result = _counted(run, by)
+    with whole(out) as part:
         if out.suffix.lower() == ".csv":
             _write_csv(result, part, language)
         elif out.suffix.lower() == ".json":

@@ -53,16 +53,27 @@ def _localised(number: str, language: str) -> str:
     return number.translate({ord(","): thousands, ord("."): point})
 
 
-@contextmanager
-def whole(out: Path, *, force: bool) -> Iterator[Path]:
-    """A temporary sibling of ``out`` to write to; it takes the place of ``out`` when the block ends well.
+def refuse_to_overwrite(out: Path, *, force: bool, ours: frozenset[str] = frozenset()) -> None:
+    """Check that ``out`` may be written; a folder is only ever replaced when it holds nothing but ``ours``.
 
     Raises:
-        UserError: ``out`` exists and ``force`` is not set, or its folder cannot be written.
+        UserError: ``out`` exists and ``force`` is not set, or it is a folder with other files in it.
     """
     if (out.exists() or out.is_symlink()) and not force:
         raise UserError("report_exists", out=out)
-    part = out.with_name(f".{out.name}.{uuid4().hex}.part")
+    others = sorted(path.name for path in out.iterdir() if path.name not in ours) if out.is_dir() else []
+    if others:
+        raise UserError("report_folder_in_use", out=out, name=others[0])
+
+
+@contextmanager
+def whole(out: Path) -> Iterator[Path]:
+    """A temporary sibling of ``out`` to write to; it takes the place of ``out`` when the block ends well.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    part = out.absolute().with_name(f".{out.name}.{uuid4().hex}.part")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         yield part
@@ -78,5 +89,5 @@ def whole(out: Path, *, force: bool) -> Iterator[Path]:
     finally:
         if part.is_dir():
             rmtree(part, ignore_errors=True)
-        else:
-            part.unlink(missing_ok=True)
+        elif part.exists():
+            part.unlink()

@@ -1,8 +1,10 @@
 """Open a finished RUN folder for counting."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import duckdb
 
@@ -11,9 +13,14 @@ from linkage.errors import UserError
 FILES = ("decisions.parquet", "review.parquet", "manifest.json")
 
 
-def connect(memory: str = "2GB") -> duckdb.DuckDBPyConnection:
-    """An empty in-memory database within ``memory``; set work in it needs no order of rows."""
-    return duckdb.connect(config={"memory_limit": memory, "preserve_insertion_order": "false"})
+@contextmanager
+def connect(memory: str = "2GB") -> Iterator[duckdb.DuckDBPyConnection]:
+    """An empty database within ``memory`` that spills to a temporary folder and forgets the order of rows."""
+    with TemporaryDirectory(prefix="linkage-") as folder, duckdb.connect() as connection:
+        connection.execute("SET memory_limit = ?", [memory])
+        connection.execute("SET temp_directory = ?", [folder])
+        connection.execute("SET preserve_insertion_order = false")
+        yield connection
 
 
 def open_run(connection: duckdb.DuckDBPyConnection, run: Path, columns: Sequence[str]) -> None:

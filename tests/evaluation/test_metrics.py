@@ -165,7 +165,7 @@ def test_every_dimension_splits_the_doses(rows: list[Row]) -> None:
     assert candidates == (result.thresholds[-1].accepts if result.thresholds else 0)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(rows=populations(), data=st.data())
 def test_the_order_of_rows_changes_nothing(rows: list[Row], data: st.DataObject) -> None:
     assert measured(data.draw(st.permutations(rows))) == measured(rows)
@@ -267,6 +267,10 @@ def test_evaluate_overwrites_only_when_told(tmp_path: Path) -> None:
     (out / "index.html").write_text("old")
     evaluate(run, truth, out, force=True)
     assert (out / "index.html").read_bytes() == before
+    (out / "mine.txt").write_text("mine")
+    with pytest.raises(UserError, match=r"other files in it, such as mine\.txt"):
+        evaluate(run, truth, out, force=True)
+    assert (out / "mine.txt").read_text() == "mine"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "run", "truth.csv"]
 
 

@@ -138,6 +138,22 @@ def test_refusals_name_the_remedy_and_leave_nothing(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["kept.csv", "run"]
 
 
+def test_force_spares_a_folder_in_use(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", [dose()])
+    folder = tmp_path / "folder.csv"
+    folder.mkdir()
+    (folder / "mine").touch()
+    with pytest.raises(UserError, match="other files in it, such as mine"):
+        report(run, "province", folder, force=True)
+    assert (folder / "mine").exists()
+
+
+def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", [dose()])
+    with pytest.raises(UserError, match="cannot be written"):
+        report(run, "province", run / "manifest.json" / "a.csv")
+
+
 def test_force_overwrites_a_file(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run [1]", [dose()])
     out = tmp_path / "report.json"
