@@ -1,16 +1,18 @@
 """A synthetic Vietnamese population: citizens, dose records as typed, the truth, and labels.
 
-How a small sample is made as hard as the nation. In a nation of 98 million an exact match on name, birth date and sex is right
-only 50–68 % of the time; in 100,000 people drawn at random such namesakes hardly exist. So about 42 % of the citizens are put
-into clusters of two, three or four persons of the same sex and surname, born within four years of each other, living in
-different provinces; one of them gives middle name, given name and birth date to the others. Another 1.8 % share them with one
-person of the same province but another commune, 0.02 % with one of the same commune. Twins and minority groups stay out of the
-clusters (the second twin copies the first, who may have namesakes of his own by chance). People stand in about one commune for every
-9,200 of them, a few communes a province, so that a commune has its true density of twins, siblings and namesakes.
+How a small sample is made as hard as the nation. In a nation of 98 million an exact match on name, birth
+date and sex is right only 50–68 % of the time; in 100,000 people drawn at random such namesakes hardly
+exist. So about 42 % of the citizens are put into clusters of two, three or four persons of the same sex and
+surname, born within four years of each other, living in different provinces; one of them gives middle name,
+given name and birth date to the others. Another 2.1 % share them with one person of the same province but
+another commune; within a commune chance alone gives the national rate. Twins and minority groups stay out
+of the clusters (the second twin copies the first, who may have namesakes of his own by chance). People
+stand in about one commune for every 9,200 of them, a few communes a province, so that a commune has its
+true density of twins, siblings and namesakes.
 
-Registry: 0.3 % wrong in name, birth date or sex; 25 % of those born before 1960 hold the year alone; 0.02 % stand in it twice,
-under a second number, and the truth names the first. 2 % of the vaccinated are missing from it. Personal numbers begin with the
-unassigned province codes 003, 005 and 099.
+Registry: 0.3 % wrong in name, birth date or sex; 25 % of those born before 1960 hold the year alone; 0.02 %
+stand in it twice, under a second number, and the truth names the first. 2 % of the vaccinated are missing
+from it. Personal numbers begin with the unassigned province codes 003, 005 and 099.
 """
 
 import shutil
@@ -24,13 +26,13 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from evaluation.population.arrays import texts
+from evaluation.population.arrays import keep, texts
 from evaluation.population.doses import inject
 from evaluation.population.labels import hold_apart, label
 from evaluation.population.names import vocabulary
 from evaluation.population.people import found_households
 from evaluation.population.places import settle
-from evaluation.population.registry import TWICE_REGISTERED, identify, registry_table
+from evaluation.population.registry import TWICE_REGISTERED, World, identify, registry_table
 from evaluation.population.subjects import ABSENT, ENTERED_TWICE, choose_absent, count_vaccinated, enrol
 from evaluation.population.targets import Figure, as_json, as_table, classify, measure
 from linkage.errors import UserError
@@ -63,11 +65,13 @@ def synthesise(
 ) -> PopulationReport:
     """Write the folder ``out``: citizens, doses, truth, labels (CSV or Parquet) and targets.json.
 
-    ``truth`` has, beside its usual columns, ``labelled``: 1 for the doses of persons held apart for labels, which an
-    evaluation leaves out. The folder appears whole or not at all; the same arguments give the same bytes.
+    ``truth`` has, beside its usual columns, ``labelled``: 1 for the doses of persons held apart for labels,
+    which an evaluation leaves out. The folder appears whole or not at all; the same arguments give the same
+    bytes.
 
     Raises:
-        UserError: ``out`` exists, or fewer than 500 citizens, no dose, or more than three doses a citizen are asked for.
+        UserError: ``out`` exists, or fewer than 500 citizens, no dose, or more than three doses a citizen
+        are asked for.
     """
     if out.exists():
         raise UserError("population_exists", path=out)
@@ -86,7 +90,9 @@ def synthesise(
     (partial / "targets.json").write_text(as_json(figures), encoding="utf-8")
     partial.rename(out)
     progress("synthesise", STAGES, STAGES)
-    return PopulationReport(tables["citizens"].num_rows, tables["doses"].num_rows, tables["labels"].num_rows, figures)
+    return PopulationReport(
+        tables["citizens"].num_rows, tables["doses"].num_rows, tables["labels"].num_rows, figures
+    )
 
 
 def _tables(
@@ -101,12 +107,13 @@ def _tables(
     progress("synthesise", 1, STAGES)
     identity = identify(people, places, streams[2])
     absent = choose_absent(people, missing, streams[3])
-    subjects = enrol(people, places, absent, vaccinated, doses - round(doses * ENTERED_TWICE), streams[4])
+    world = World(people, identity, places, ~absent)
+    subjects = enrol(world, vaccinated, doses - round(doses * ENTERED_TWICE), streams[4])
     progress("synthesise", 2, STAGES)
-    injected = inject(doses, round(doses * ENTERED_TWICE), subjects, people, identity, places, streams[5])
+    injected = inject(doses, round(doses * ENTERED_TWICE), subjects, world, streams[5])
     progress("synthesise", 3, STAGES)
     immune = np.isin(np.arange(persons), injected.person)
-    registry = registry_table(people, identity, places, ~absent, immune, citizens, streams[6])
+    registry = registry_table(world, immune, citizens, streams[6])
 
     who = np.maximum(injected.person, 0)
     known = (injected.person >= 0) & ~absent[who]
@@ -114,8 +121,10 @@ def _tables(
     truth = pa.table(
         {
             "dose_id": injected.table["dose_id"],
-            "citizen_id": pa.array(np.where(known, identity.number[who], None), pa.string()),
-            "person_id": pa.array([f"P{p:09d}" if p >= 0 else f"F{-p:09d}" for p in injected.person.tolist()]),
+            "citizen_id": pa.array(keep(identity.number[who], known), pa.string()),
+            "person_id": pa.array(
+                [f"P{p:09d}" if p >= 0 else f"F{-p:09d}" for p in injected.person.tolist()]
+            ),
             "duplicate_of": pa.array(injected.duplicate_of, pa.string()),
             "labelled": pa.array(held.astype(np.int64)),
         }
@@ -126,8 +135,5 @@ def _tables(
         twins = int(((people.twin >= 0) & ~absent).sum()) / 2 / citizens
         figures = measure(connection, twins)
         seen = [row[0] for row in connection.execute("SELECT class FROM seen ORDER BY dose_id").fetchall()]
-    labels = label(
-        texts(injected.table["dose_id"].to_pylist()), texts(injected.table["national_id"].to_pylist()),
-        texts(seen), injected.person, held, ~absent, identity.number, people, streams[7],
-    )  # fmt: skip
+    labels = label(injected, texts(seen), held, world, streams[7])
     return {"citizens": registry, "doses": injected.table, "truth": truth, "labels": labels}, figures

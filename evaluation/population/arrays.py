@@ -1,7 +1,7 @@
 """Small array helpers the rooms of the population share."""
 
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from random import Random
 from typing import Any
 
@@ -34,7 +34,14 @@ def change(column: Texts, where: Ints, rewrite: Callable[[str, Random], str | No
     column[where] = texts(None if cell is None else rewrite(cell, random) for cell in column[where])
 
 
-def pick(rng: np.random.Generator, weights: dict[Any, float], size: int) -> Ints:
+def keep(column: Texts, where: Flags) -> Texts:
+    """The column with nothing in the cells outside ``where``."""
+    kept = column.copy()
+    kept[~where] = None
+    return kept
+
+
+def pick(rng: np.random.Generator, weights: Mapping[Any, float], size: int) -> Ints:
     """Positions in ``weights``, drawn by weight."""
     share = np.array(list(weights.values()), dtype=float)
     return draw(rng, share, size)

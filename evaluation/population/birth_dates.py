@@ -1,5 +1,7 @@
 """Birth dates as clerks type them."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from evaluation.population.arrays import Flags, Ints, Texts, days, texts, years
@@ -11,17 +13,18 @@ EXCEL_EPOCH = 25_569  # serial of 1970-01-01
 
 def type_birth_dates(
     born: Ints,
-    relative: Ints,
-    year_only: Flags,
-    injected: Ints,
     error: Texts,
-    exact: Flags,
     date_format: Ints,
     rng: np.random.Generator,
+    *,
+    year_only: Flags,
+    exact: Flags,
+    instead: Mapping[str, Ints],
 ) -> Texts:
     """Type each birth date with its error ('' for none), in the format of its facility.
 
-    Those of whom the registry knows the year alone are typed with the year, on 1 January, or with a date they made up.
+    Where the registry knows the year alone, the year is typed, or 1 January, or a date somebody made up.
+    ``instead`` are other dates that may stand in the box, by error.
     """
     count = len(born)
     vague = year_only & (error == "")
@@ -42,11 +45,13 @@ def type_birth_dates(
         "day off": np.where(rng.random(count) < 0.7, -1, 1),
         "lunar": -rng.integers(20, 51, count),
     }
-    typed = np.where(error == "year off", _date(year + off_by["year off"] // 365, month, np.minimum(day, 28)), typed)
+    typed = np.where(
+        error == "year off", _date(year + off_by["year off"] // 365, month, np.minimum(day, 28)), typed
+    )
     for kind in ("day off", "lunar"):
         typed = np.where(error == kind, born + off_by[kind], typed)
-    typed = np.where(error == "injection", injected, typed)
-    typed = np.where(error == "relative", relative, typed)
+    for kind, other in instead.items():
+        typed = np.where(error == kind, other, typed)
     for kind, code in (("year", YEAR), ("two digits", TWO_DIGITS), ("serial", SERIAL), ("zeros", ZEROS),
                        ("impossible", IMPOSSIBLE), ("missing", MISSING)):  # fmt: skip
         form[error == kind] = code

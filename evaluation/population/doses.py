@@ -5,22 +5,27 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from evaluation.population.arrays import Ints, Texts, digits, draw, pick, texts, years
+from evaluation.population.arrays import Flags, Ints, Texts, digits, draw, keep, pick, texts, years
 from evaluation.population.birth_dates import write_dates
+from evaluation.population.facilities import ORDINARY, SLOTS, Facilities
 from evaluation.population.people import People
-from evaluation.population.places import Places
-from evaluation.population.records import Facilities, type_records
-from evaluation.population.registry import Identity
-from evaluation.population.subjects import CLASSES, FOREIGN, ORDINARY, SLOTS, Subjects
+from evaluation.population.records import Authors, type_records
+from evaluation.population.registry import World
+from evaluation.population.subjects import CLASSES, FOREIGN, Subjects
 
 RETYPED = 0.06  # doses whose facility typed the person anew
 DAY = {name: int(np.datetime64(date, "D").astype(np.int64)) for name, date in
-       (("start", "2021-03-08"), ("summer", "2021-07-15"), ("children", "2021-11-01"), ("end", "2022-08-31"))}  # fmt: skip
+       (("start", "2021-03-08"), ("summer", "2021-07-15"), ("children", "2021-11-01"), ("end",
+       "2022-08-31"))}  # fmt: skip
 VACCINES = {  # weight of the first dose, days to the second, spellings
-    "AstraZeneca": (38, 70, ("AstraZeneca", "COVID-19 Vaccine AstraZeneca", "Astra Zeneca", "AZ", "Vaxzevria", "astrazeneca")),
-    "Pfizer": (28, 24, ("Pfizer", "Comirnaty", "Pfizer-BioNTech", "PFIZER", "Comirnaty (Pfizer)", "Pfizer/BNT162b2")),
-    "Vero Cell": (23, 25, ("Vero Cell", "Verocell", "Sinopharm", "VERO CELL", "Vero-Cell", "Sinopharm (Vero Cell)")),
-    "Moderna": (8, 28, ("Moderna", "Spikevax", "MODERNA", "Moderna (Spikevax)", "Spikevax (Moderna)", "Modena")),
+    "AstraZeneca": (38, 70, ("AstraZeneca", "COVID-19 Vaccine AstraZeneca", "Astra Zeneca", "AZ",
+    "Vaxzevria", "astrazeneca")),
+    "Pfizer": (28, 24, ("Pfizer", "Comirnaty", "Pfizer-BioNTech", "PFIZER", "Comirnaty (Pfizer)",
+    "Pfizer/BNT162b2")),
+    "Vero Cell": (23, 25, ("Vero Cell", "Verocell", "Sinopharm", "VERO CELL", "Vero-Cell",
+    "Sinopharm (Vero Cell)")),
+    "Moderna": (8, 28, ("Moderna", "Spikevax", "MODERNA", "Moderna (Spikevax)", "Spikevax (Moderna)",
+    "Modena")),
     "Abdala": (2, 14, ("Abdala", "ABDALA", "Abdala (Cuba)", "abdala", "Abdala", "AICA Abdala")),
     "Sputnik V": (0.6, 21, ("Sputnik V", "Gam-COVID-Vac", "SPUTNIK V", "Sputnik", "Sputnik-V", "Sputnik V")),
     "Hayat-Vax": (0.3, 25, ("Hayat-Vax", "Hayat Vax", "HAYAT-VAX", "Hayat - Vax", "Hayat-Vax", "HayatVax")),
@@ -38,19 +43,11 @@ class Doses:
     duplicate_of: Texts
 
 
-def inject(
-    count: int,
-    doubled: int,
-    subjects: Subjects,
-    people: People,
-    identity: Identity,
-    places: Places,
-    rng: np.random.Generator,
-) -> Doses:
+def inject(count: int, doubled: int, subjects: Subjects, world: World, rng: np.random.Generator) -> Doses:
     """Exactly ``count`` rows, ``doubled`` of them entered a second time by another facility."""
-    facilities = Facilities.found(places, rng)
+    facilities = Facilities.found(world.places, rng)
     subject = np.repeat(np.arange(len(subjects.doses)), subjects.doses)
-    ordinal, injected, vaccine = _events(subjects, subject, people, rng)
+    ordinal, injected, vaccine = _events(subjects, subject, world.people, rng)
 
     source = np.sort(rng.choice(len(subject), doubled, replace=False))
     retyped = np.flatnonzero(rng.random(len(subject)) < RETYPED)
@@ -58,10 +55,9 @@ def inject(
     anew = pick(rng, CLASSES, len(author))
     kind = subjects.kind[author]
     kind = np.where((np.arange(len(author)) >= len(subjects.doses)) & (kind != FOREIGN), anew, kind)
-    first_day = injected[np.searchsorted(subject, author)]
-    records = type_records(
-        subjects.person[author], kind, subjects.commune[author], first_day, people, identity, places, facilities, rng
-    )
+    first_day = injected[np.minimum(np.searchsorted(subject, author), len(subject) - 1)]
+    authors = Authors(subjects.person[author], kind, subjects.commune[author], first_day)
+    records = type_records(world, authors, facilities, rng)
     record = subject.copy()
     record[retyped] = len(subjects.doses) + np.arange(len(retyped))
     record = np.concatenate([record, len(subjects.doses) + len(retyped) + np.arange(doubled)])
@@ -69,7 +65,7 @@ def inject(
     again = np.concatenate([np.arange(len(subject)), source])
     entered_twice = np.arange(count) >= len(subject)
     profile = np.where(entered_twice, _other_profile(subjects, subject[again], rng), subject[again])
-    facility = _where_injected(records.facility[record], entered_twice, len(places.share), rng)
+    facility = _where_injected(records.facility[record], entered_twice, rng)
     day = injected[again] + np.where(entered_twice, rng.integers(-2, 3, count), 0)
     order = rng.permutation(count)
     ids = np.empty(count, dtype=object)
@@ -80,9 +76,8 @@ def inject(
     profile_no = "S" + digits(rng.permutation(len(subjects.doses)) + 1, 9)
     columns = {
         "dose_id": ids,
-        "full_name": None, "subject_id": profile_no[profile], "date_of_birth": None, "sex": None, "national_id": None,
-        "health_insurance_no": None, "phone": None, "province": None, "district": None, "commune": None, "address": None,
-        "nationality": None,
+        "subject_id": profile_no[profile],
+        **{field: typed[record] for field, typed in records.columns.items()},
         "dose_number": number[habit * 30 + ordinal[again]],
         "vaccine": _spell(vaccine[again], facility, rng),
         "lot_number": _lots(vaccine[again], day, entered_twice, rng),
@@ -90,9 +85,8 @@ def inject(
         "facility_id": "CS" + digits(facility, 6),
         "recorded_at": write_dates(day + rng.geometric(0.4, count) - 1, np.ones(count, dtype=np.int64)),
     }  # fmt: skip
-    columns |= {field: typed[record] for field, typed in records.columns.items()}
     table = pa.table({field: pa.array(column[order], pa.string()) for field, column in columns.items()})
-    primary = np.where(entered_twice, ids[again], None)
+    primary = keep(ids[again], entered_twice)
     return Doses(table, subjects.person[subject[again]][order], primary[order])
 
 
@@ -108,7 +102,9 @@ def _events(
     pfizer = list(VACCINES).index("Pfizer")
     first = np.where(age < 18, pfizer, draw(rng, weight, len(start)))
     second_gap = np.array([entry[1] for entry in VACCINES.values()])[first] + rng.integers(0, 15, len(start))
-    opening = np.clip(rng.normal(DAY["summer"] + 30, 45, len(start)).astype(np.int64), DAY["start"], DAY["end"])
+    opening = np.clip(
+        rng.normal(DAY["summer"] + 30, 45, len(start)).astype(np.int64), DAY["start"], DAY["end"]
+    )
     opening = np.where(age < 18, DAY["children"] + rng.integers(0, 60, len(start)), opening)
     later = rng.integers(95, 170, len(person))
     step = np.select([ordinal == 0, ordinal == 1], [0, second_gap[which]], later)
@@ -134,11 +130,11 @@ def _other_profile(subjects: Subjects, subject: Ints, rng: np.random.Generator) 
     return np.where(rng.random(len(subject)) < 0.5, other, subject)
 
 
-def _where_injected(typed_at: Ints, entered_twice: np.ndarray, communes: int, rng: np.random.Generator) -> Ints:
+def _where_injected(typed_at: Ints, entered_twice: Flags, rng: np.random.Generator) -> Ints:
     """Mostly where the record was typed; else an ordinary facility of the commune."""
     other = typed_at // SLOTS * SLOTS + rng.integers(0, ORDINARY, len(typed_at))
     elsewhere = (rng.random(len(typed_at)) < 0.25) & ~entered_twice
-    return np.minimum(np.where(elsewhere, other, typed_at), communes * SLOTS - 1)
+    return np.where(elsewhere, other, typed_at)
 
 
 def _spell(vaccine: Ints, facility: Ints, rng: np.random.Generator) -> Texts:
@@ -147,8 +143,8 @@ def _spell(vaccine: Ints, facility: Ints, rng: np.random.Generator) -> Texts:
     return spellings[vaccine, way]
 
 
-def _lots(vaccine: Ints, day: Ints, entered_twice: np.ndarray, rng: np.random.Generator) -> Texts:
-    """A lot of the vaccine for a week or two; blank for every dose entered twice and now and then otherwise."""
+def _lots(vaccine: Ints, day: Ints, entered_twice: Flags, rng: np.random.Generator) -> Texts:
+    """A lot of the vaccine for a week or two; blank where entered twice and now and then otherwise."""
     code = vaccine * 100 + np.maximum(0, day - DAY["start"]) // 10
     table = texts(f"{'APVMBSHJ'[n // 100]}{'ABCXYZ'[n % 6]}{(n * 7919) % 9000 + 1000}" for n in range(800))
-    return np.where(entered_twice | (rng.random(len(day)) < 0.04), None, table[code])
+    return keep(table[code], ~entered_twice & (rng.random(len(day)) > 0.04))

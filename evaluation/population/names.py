@@ -27,9 +27,10 @@ HOME = {"66": (1, 0.17), "62": (2, 0.30), "64": (2, 0.25), "68": (3, 0.12), "84"
 class Vocabulary:
     """Words and the shares with which they are drawn.
 
-    A name is ``surnames[s] + " " + middles[m] + givens[g]``; a middle is empty or ends in a space. ``surname_share`` has
-    a row per region and then per minority group, ``middle_share`` and ``given_share`` a row per sex × cohort, then (given)
-    per sex × minority group. ``near[g]`` are given names one letter or tone away.
+    A name is ``surnames[s] + " " + middles[m] + givens[g]``; a middle is empty or ends in a space.
+    ``surname_share`` has a row per region and then per minority group, ``middle_share`` and ``given_share``
+    a row per sex × cohort, then (given) per sex × minority group. ``near[g]`` are given names one letter or
+    tone away.
     """
 
     surnames: Texts
@@ -55,8 +56,12 @@ def vocabulary() -> Vocabulary:
     surname_tables += [_minority_surnames(group, lists) for group in range(1, len(MINORITY))]
     middle_tables = [_middles(sex, cohort, lists) for sex in range(2) for cohort in range(len(THI))]
     common = [_common_givens(sex) for sex in "FM"]
-    given_tables = [_givens(sex, cohort, common[sex], lists) for sex in range(2) for cohort in range(len(THI))]
-    given_tables += [_minority_givens(sex, group, lists) for sex in range(2) for group in range(1, len(MINORITY))]
+    given_tables = [
+        _givens(sex, cohort, common[sex], lists) for sex in range(2) for cohort in range(len(THI))
+    ]
+    given_tables += [
+        _minority_givens(sex, group, lists) for sex in range(2) for group in range(1, len(MINORITY))
+    ]
     surnames, surname_share = _stack(surname_tables)
     middles, middle_share = _stack(middle_tables)
     givens, given_share = _stack(given_tables)
@@ -166,7 +171,9 @@ def _givens(sex: int, group: int, common: dict[str, float], lists: dict[str, lis
 
 def _minority_givens(sex: int, group: int, lists: dict[str, list[str]]) -> dict[str, float]:
     if group == 1:
-        first, clans = (lists["ede_male"], lists["ede_clans"]) if sex else (lists["ede_female"], lists["ede_clans"])
+        first, clans = (
+            (lists["ede_male"], lists["ede_clans"]) if sex else (lists["ede_female"], lists["ede_clans"])
+        )
         return _even([f"Y {name} {clan}" if sex else f"H'{name} {clan}" for name in first for clan in clans])
     if group == 2:
         return _even([f"{'A' if sex else 'Y'} {name}" for name in lists["bana_given"]])
@@ -184,16 +191,16 @@ def _even(words: list[str]) -> dict[str, float]:
     return {word: 1 / len(set(words)) for word in words}
 
 
-def _stack(tables: Iterable[dict[str, float]]) -> tuple[Texts, np.ndarray[tuple[int, int], np.dtype[np.float64]]]:
+def _stack(
+    tables: Iterable[dict[str, float]],
+) -> tuple[Texts, np.ndarray[tuple[int, int], np.dtype[np.float64]]]:
     listed = list(tables)
     words = list(dict.fromkeys(word for table in listed for word in table))
     share = np.array([[table.get(word, 0.0) for word in words] for table in listed])
     return texts(words), share / share.sum(axis=1, keepdims=True)
 
 
-def _near(
-    givens: Texts, share: np.ndarray[tuple[int, int], np.dtype[np.float64]]
-) -> tuple[Ints, ...]:
+def _near(givens: Texts, share: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> tuple[Ints, ...]:
     kinh = np.flatnonzero(share[: 2 * len(THI)].sum(axis=0) > 0)
     by_sex = [share[s * len(THI) : (s + 1) * len(THI)].sum(axis=0) > 0 for s in range(2)]
     plain = [fold(word) for word in givens]

@@ -1,5 +1,6 @@
 """Persons in households: ages, names, twins, and strangers who share a name and a birth date."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +22,8 @@ TWIN_PAIRS = 68 / 9_200  # pairs per person
 SAME_SEX_TWINS = 0.8
 # share of persons in a cluster of strangers with the same name, birth date and sex: {size: share}
 ABROAD = {2: 0.28, 3: 0.11, 4: 0.03}
-SAME_PROVINCE, SAME_COMMUNE = 0.018, 0.0002
+SAME_PROVINCE = 0.021
+FOUR_YEARS = 1_461
 HEAD, SPOUSE, CHILD, FATHER, MOTHER = range(5)
 
 
@@ -29,8 +31,8 @@ HEAD, SPOUSE, CHILD, FATHER, MOTHER = range(5)
 class People:
     """One entry per person, in step; persons of a household stand together.
 
-    ``sex`` is 0 F, 1 M; ``born`` counts days since 1970; ``twin`` is the position of the twin or −1; ``commune`` a position in
-    `Places`; ``surname``, ``middle`` and ``given`` are codes of the `Vocabulary`.
+    ``sex`` is 0 F, 1 M; ``born`` counts days since 1970; ``twin`` is the position of the twin or −1;
+    ``commune`` a position in `Places`; ``surname``, ``middle`` and ``given`` are codes of the `Vocabulary`.
     """
 
     household: Ints
@@ -75,7 +77,9 @@ def found_households(count: int, places: Places, words: Vocabulary, rng: np.rand
     age = _ages(role, head_age[household], rng)
     born = TODAY - np.floor(age * 365.25 + rng.random(count) * 365).astype(np.int64)
     new_year = (rng.random(count) < 0.03) & (years(born) < 1975)
-    born = np.where(new_year, days(born).astype("datetime64[Y]").astype("datetime64[D]").astype(np.int64), born)
+    born = np.where(
+        new_year, days(born).astype("datetime64[Y]").astype("datetime64[D]").astype(np.int64), born
+    )
 
     home_commune = draw(rng, places.share, homes)
     home_group = _groups(places, home_commune, rng)
@@ -89,8 +93,10 @@ def found_households(count: int, places: Places, words: Vocabulary, rng: np.rand
     given = draw_givens(words, sex, years(born), group, rng)
 
     twin = _twins(household, role, group, rng)
+    _, province = np.unique(places.province, return_inverse=True)
+    able = (twin < 0) & (group == 0)
     born, sex, surname, middle, given = _namesakes(
-        (born, sex, surname, middle, given), twin >= 0, group, places, commune, rng
+        (born, sex, surname, middle, given), able, commune, province[commune].astype(np.int64), rng
     )
     second = np.flatnonzero((twin >= 0) & (twin < np.arange(count)))
     first = twin[second]
@@ -99,10 +105,16 @@ def found_households(count: int, places: Places, words: Vocabulary, rng: np.rand
     sex[second] = np.where(alike, sex[first], 1 - sex[first])
     middle[second] = np.where(alike, middle[first], middle[second])
     fresh = draw_givens(words, sex[second], years(born[second]), group[second], rng)
-    given[second] = np.where(alike & (rng.random(len(second)) < 0.5), near_givens(words, given[first], rng), fresh)
+    given[second] = np.where(
+        alike & (rng.random(len(second)) < 0.5), near_givens(words, given[first], rng), fresh
+    )
     other_sex = second[~alike]
     middle[other_sex] = draw_middles(words, sex[other_sex], years(born[other_sex]), group[other_sex], rng)
-    given = _no_two_alike(household, sex, born, surname, middle, given, group, words, rng)
+    given = _no_two_alike(
+        household,
+        (surname, middle, given),
+        lambda some: draw_givens(words, sex[some], years(born[some]), group[some], rng),
+    )
     return People(
         household, role, sex, born, commune, group, surname, middle, given, twin,
         name=texts(name.strip() for name in words.full(surname, middle, given)),
@@ -130,9 +142,13 @@ def _groups(places: Places, commune: Ints, rng: np.random.Generator) -> Ints:
     return np.where(rng.random(len(commune)) < share, group, 0)
 
 
-def _shared_by_siblings(household: Ints, role: Ints, sex: Ints, middle: Ints, rng: np.random.Generator) -> Ints:
+def _shared_by_siblings(
+    household: Ints, role: Ints, sex: Ints, middle: Ints, rng: np.random.Generator
+) -> Ints:
     children = np.flatnonzero(role == CHILD)
-    _, first, which = np.unique(household[children] * 2 + sex[children], return_index=True, return_inverse=True)
+    _, first, which = np.unique(
+        household[children] * 2 + sex[children], return_index=True, return_inverse=True
+    )
     shared = middle[children[first[which]]]
     result = middle.copy()
     result[children] = np.where(rng.random(len(children)) < 0.6, shared, middle[children])
@@ -154,25 +170,23 @@ def _twins(household: Ints, role: Ints, group: Ints, rng: np.random.Generator) -
 
 def _namesakes(
     columns: tuple[Ints, Ints, Ints, Ints, Ints],
-    kept: Flags,
-    group: Ints,
-    places: Places,
+    able: Flags,
     commune: Ints,
+    home: Ints,
     rng: np.random.Generator,
 ) -> tuple[Ints, Ints, Ints, Ints, Ints]:
-    """Let strangers of the same sex and surname and nearly the same age take over one another's name and birth date."""
+    """Let able strangers, alike in sex, surname and age, take over one another's name and birth date."""
     born, sex, surname, middle, given = (column.copy() for column in columns)
-    _, province = np.unique(places.province, return_inverse=True)
-    free = ~kept & (group == 0)
+    free = able.copy()
     count = len(born)
-    wishes = [(size, share, province[commune], True, None) for size, share in ABROAD.items()]
-    wishes += [(2, SAME_PROVINCE, commune, True, province[commune]), (2, SAME_COMMUNE, np.arange(count), True, commune)]
-    for size, share, apart, _, within in wishes:
+    everywhere = np.zeros_like(home)
+    wishes = [(size, share, home, everywhere) for size, share in ABROAD.items()]
+    for size, share, apart, within in [*wishes, (2, SAME_PROVINCE, commune, home)]:
         wanted = round(share * count / size)
         for _ in range(12):
             if wanted <= 0:
                 break
-            clusters = _alike(np.flatnonzero(free), size, (born, sex, surname), apart, within, rng)[:wanted]
+            clusters = _alike(np.flatnonzero(free), size, (born, sex, surname), (apart, within), rng)[:wanted]
             donor, takers = clusters[:, 0], clusters[:, 1:]
             for column in (born, middle, given):
                 column[takers] = column[donor][:, None]
@@ -185,38 +199,29 @@ def _alike(
     free: Ints,
     size: int,
     columns: tuple[Ints, Ints, Ints],
-    apart: Ints,
-    within: Ints | None,
+    sides: tuple[Ints, Ints],
     rng: np.random.Generator,
 ) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
-    born, sex, surname = (column[free] for column in columns)
-    band = (born + rng.integers(0, 1400)) // 1400
-    inside = np.zeros(len(free), dtype=np.int64) if within is None else within[free]
-    order = free[np.lexsort((rng.random(len(free)), band, inside, surname, sex))]
+    """Clusters of free persons alike in sex and surname, within four years, ``sides[0]`` differing in one ``sides[1]``."""
+    apart, within = sides
+    born, sex, surname = columns
+    band = (born[free] + rng.integers(0, FOUR_YEARS)) // FOUR_YEARS
+    order = free[np.lexsort((rng.random(len(free)), band, within[free], surname[free], sex[free]))]
     rows = order[: len(order) // size * size].reshape(-1, size)
     fits = np.ones(len(rows), dtype=bool)
-    for column in (columns[1], columns[2], *(() if within is None else (within,))):
+    for column in (sex, surname, within):
         fits &= (column[rows] == column[rows[:, :1]]).all(axis=1)
-    span = columns[0][rows]
-    fits &= span.max(axis=1) - span.min(axis=1) < 1400
-    sides = np.sort(apart[rows], axis=1)
-    fits &= (sides[:, 1:] != sides[:, :-1]).all(axis=1)
+    span = born[rows]
+    fits &= span.max(axis=1) - span.min(axis=1) < FOUR_YEARS
+    places = np.sort(apart[rows], axis=1)
+    fits &= (places[:, 1:] != places[:, :-1]).all(axis=1)
     rows = rows[fits]
     return rows[rng.permutation(len(rows))]
 
 
-def _no_two_alike(
-    household: Ints,
-    sex: Ints,
-    born: Ints,
-    surname: Ints,
-    middle: Ints,
-    given: Ints,
-    group: Ints,
-    words: Vocabulary,
-    rng: np.random.Generator,
-) -> Ints:
-    """No two persons of a household have the same full name."""
+def _no_two_alike(household: Ints, names: tuple[Ints, Ints, Ints], redraw: Callable[[Ints], Ints]) -> Ints:
+    """Given names such that no two persons of a household have the same full name."""
+    surname, middle, given = names
     given = given.copy()
     while True:
         keys = (given, middle, surname, household)
@@ -225,13 +230,25 @@ def _no_two_alike(
         again = order[1:][same]
         if not len(again):
             return given
-        given[again] = draw_givens(words, sex[again], years(born[again]), group[again], rng)
+        given[again] = redraw(again)
 
 
 def _addresses(homes: int, rng: np.random.Generator) -> Texts:
-    streets = ("Nguyễn Trãi", "Lê Lợi", "Trần Phú", "Hùng Vương", "Quang Trung", "Lý Thường Kiệt", "Hai Bà Trưng")
+    streets = (
+        "Nguyễn Trãi",
+        "Lê Lợi",
+        "Trần Phú",
+        "Hùng Vương",
+        "Quang Trung",
+        "Lý Thường Kiệt",
+        "Hai Bà Trưng",
+    )
     kind = pick(rng, {"thôn": 5, "tổ": 3, "số": 4, "ấp": 3}, homes)
-    one, two, street = rng.integers(1, 15, homes), rng.integers(1, 400, homes), rng.integers(0, len(streets), homes)
+    one, two, street = (
+        rng.integers(1, 15, homes),
+        rng.integers(1, 400, homes),
+        rng.integers(0, len(streets), homes),
+    )
     forms = (
         lambda a, b, _: f"Đội {b % 9 + 1}, thôn {a}",
         lambda a, b, _: f"Tổ {b % 60 + 1}, khu phố {a}",
@@ -243,9 +260,40 @@ def _addresses(homes: int, rng: np.random.Generator) -> Texts:
 
 def _phones(household: Ints, homes: int, age_days: Ints, rng: np.random.Generator) -> Ints:
     """Nine digits after the 0; children and many elders use the household's."""
-    prefixes = np.array([32, 33, 34, 35, 36, 37, 38, 39, 70, 76, 77, 78, 79, 81, 82, 83, 84, 85, 86, 90, 91, 93, 94, 96, 97, 98])
+    prefixes = np.array(
+        [
+            32,
+            33,
+            34,
+            35,
+            36,
+            37,
+            38,
+            39,
+            70,
+            76,
+            77,
+            78,
+            79,
+            81,
+            82,
+            83,
+            84,
+            85,
+            86,
+            90,
+            91,
+            93,
+            94,
+            96,
+            97,
+            98,
+        ]
+    )
+
     def draws(size: int) -> Ints:
         return rng.choice(prefixes, size) * 10**7 + rng.integers(0, 10**7, size)
+
     own, shared = draws(len(household)), draws(homes)[household]
     age = age_days / 365.25
     alone = rng.random(len(household)) < np.select([age < 15, age < 60], [0.0, 0.7], 0.3)

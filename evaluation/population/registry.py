@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from evaluation.population.arrays import Flags, Ints, Texts, change, days, digits, years
+from evaluation.population.arrays import Flags, Ints, Texts, change, days, digits, keep, years
 from evaluation.population.people import TODAY, People
 from evaluation.population.places import Places
 from evaluation.population.typing_errors import misspell
@@ -15,18 +15,29 @@ TWICE_REGISTERED = 0.0002
 CANCELLED = 0.004  # numbers cancelled and issued anew
 ERRORS = {"name": 0.0014, "birth date": 0.0010, "sex": 0.0005}
 YEAR_ONLY_ELDERS, ELDERS_BORN_BEFORE = 0.25, 1960
+STALE_PHONES = 0.22
 HELD = {"commune": 0.995, "address": 0.9, "phone": 0.35, "insurance": 0.65, "former number": 0.6}
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Numbers of each person, in step with `People`; ``former`` and ``cancelled`` are '' where there never was one."""
+    """Numbers of each person, in step with `People`; ``former`` and ``cancelled`` may be ''."""
 
     number: Texts
     former: Texts
     cancelled: Texts
     insurance: Texts
     year_only: Flags
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The persons, their numbers, where they live, and who of them stands in the registry."""
+
+    people: People
+    identity: Identity
+    places: Places
+    registered: Flags
 
 
 def identify(people: People, places: Places, rng: np.random.Generator) -> Identity:
@@ -54,17 +65,10 @@ def identify(people: People, places: Places, rng: np.random.Generator) -> Identi
     )
 
 
-def registry_table(
-    people: People,
-    identity: Identity,
-    places: Places,
-    registered: Flags,
-    vaccinated: Flags,
-    rows: int,
-    rng: np.random.Generator,
-) -> pa.Table:
-    """The table ``citizens`` of exactly ``rows`` rows: the registered persons, and a few of them a second time."""
-    once = np.flatnonzero(registered)
+def registry_table(world: World, vaccinated: Flags, rows: int, rng: np.random.Generator) -> pa.Table:
+    """The table ``citizens`` of exactly ``rows`` rows: the registered persons, a few of them twice."""
+    people, identity = world.people, world.identity
+    once = np.flatnonzero(world.registered)
     again = np.sort(rng.choice(once, rows - len(once), replace=False))
     who = np.concatenate([once, again])
     number = identity.number[who]
@@ -82,7 +86,7 @@ def registry_table(
 
     order = rng.permutation(rows)
     held = {field: rng.random(rows) < share for field, share in HELD.items()}
-    official = [level[people.commune[who]] for level in places.written[0]]
+    official = [level[people.commune[who]] for level in world.places.written[0]]
     columns = {
         "citizen_id": number,
         "full_name": name,
@@ -91,10 +95,10 @@ def registry_table(
         "sex": np.where(sex == 1, np.array("Nam", dtype=object), np.array("Nữ", dtype=object)),
         "province": official[0],
         "district": official[1],
-        "commune": np.where(held["commune"], official[2], None),
-        "address": np.where(held["address"], people.address[who], None),
-        "phone": np.where(held["phone"], "0" + digits(people.phone[who], 9), None),
-        "health_insurance_no": np.where(held["insurance"], identity.insurance[who], None),
+        "commune": keep(official[2], held["commune"]),
+        "address": keep(people.address[who], held["address"]),
+        "phone": keep("0" + digits(_known_phones(people.phone[who], rng), 9), held["phone"]),
+        "health_insurance_no": keep(identity.insurance[who], held["insurance"]),
         "deceased_on": _deaths(TODAY - people.born[who], vaccinated[who], rng),
     }
     return pa.table({field: pa.array(column[order], pa.string()) for field, column in columns.items()})
@@ -128,13 +132,20 @@ def _former(identity: Identity, who: Ints, held: Flags, rng: np.random.Generator
     known = (identity.cancelled[who] != "") & (rng.random(len(who)) < 0.6)
     join = np.where((former != "") & known, ";", "").astype(object)
     former = former + join + np.where(known, identity.cancelled[who], "")
-    return np.where(former == "", None, former)
+    return keep(former, former != "")
+
+
+def _known_phones(phone: Ints, rng: np.random.Generator) -> Ints:
+    """The registry keeps the number somebody had years ago."""
+    other = 900_000_000 + rng.integers(0, 90_000_000, len(phone))
+    return np.where(rng.random(len(phone)) < STALE_PHONES, other, phone)
 
 
 def _deaths(age_days: Ints, vaccinated: Flags, rng: np.random.Generator) -> Texts:
     dead = rng.random(len(age_days)) < np.where(age_days > 65 * 365, 0.03, 0.002)
     early = np.datetime64("2019-01-01", "D").astype(np.int64)
     late = np.datetime64("2022-09-01", "D").astype(np.int64)
-    date = np.where(vaccinated, late + rng.integers(0, 120, len(dead)), early + rng.integers(0, 1200, len(dead)))
-    return np.where(dead & (date > TODAY - age_days), days(date).astype(str).astype(object), None)
-
+    date = np.where(
+        vaccinated, late + rng.integers(0, 120, len(dead)), early + rng.integers(0, 1200, len(dead))
+    )
+    return keep(days(date).astype(str).astype(object), dead & (date > TODAY - age_days))

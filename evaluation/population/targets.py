@@ -7,10 +7,16 @@ from dataclasses import asdict, dataclass
 import duckdb
 import pyarrow as pa
 
+EXACT, DIFFERS, MALFORMED, NONE, FOREIGN = (
+    "exact",
+    "details differ",
+    "malformed number",
+    "no number",
+    "foreigner",
+)
 
-EXACT, DIFFERS, MALFORMED, NONE, FOREIGN = "exact", "details differ", "malformed number", "no number", "foreigner"
-
-# As the platform would see it: name, number and birth date agree after case, spaces, Unicode composition, separators and
+# As the platform would see it: name, number and birth date agree after case, spaces, Unicode composition,
+# separators and
 # date layout are set aside; nothing else is mended.
 CLASSES = """
 CREATE TABLE seen AS
@@ -18,21 +24,25 @@ SELECT d.dose_id, d.subject_id, t.person_id, t.citizen_id AS truth, t.duplicate_
   CASE
     WHEN t.person_id LIKE 'F%' THEN 'foreigner'
     WHEN c.name = d.name AND c.date_of_birth = d.born THEN 'exact'
-    WHEN regexp_full_match(d.number, '0[0-9]{2}[0-3][0-9]{8}|[0-9]{9}') AND d.number NOT IN ('000000000', '123456789',
+    WHEN regexp_full_match(d.number, '0[0-9]{2}[0-3][0-9]{8}|[0-9]{9}') AND d.number NOT IN ('000000000',
+    '123456789',
       '000000000000') THEN 'details differ'
     WHEN d.typed IS NULL THEN 'no number'
     ELSE 'malformed number'
   END AS class
 FROM (
-  SELECT *, national_id AS typed, regexp_replace(replace(national_id, 'CCCD:', ''), '[^0-9A-Za-z]', '', 'g') AS number,
+  SELECT *, national_id AS typed, regexp_replace(replace(national_id, 'CCCD:', ''), '[^0-9A-Za-z]', '',
+  'g') AS number,
     lower(trim(regexp_replace(nfc_normalize(full_name), '\\s+', ' ', 'g'))) AS name,
-    coalesce(strftime(try_strptime(date_of_birth, ['%d/%m/%Y', '%Y-%m-%d', '%d-%m-%Y', '%d.%m.%Y']), '%Y-%m-%d'),
+    coalesce(strftime(try_strptime(date_of_birth, ['%d/%m/%Y', '%Y-%m-%d', '%d-%m-%Y', '%d.%m.%Y']),
+    '%Y-%m-%d'),
       date_of_birth) AS born,
     coalesce(phone, province, district, commune) IS NOT NULL AS located
   FROM doses
 ) d
 JOIN truth t USING (dose_id)
-LEFT JOIN (SELECT citizen_id, lower(full_name) AS name, date_of_birth FROM citizens) c ON c.citizen_id = d.number
+LEFT JOIN (SELECT citizen_id, lower(full_name) AS name, date_of_birth FROM citizens) c ON c.citizen_id =
+d.number
 """
 
 SHARES = "SELECT class, count(*) * 100.0 / sum(count(*)) OVER () FROM seen GROUP BY class"
@@ -44,7 +54,8 @@ SELECT avg(doses) FILTER (class = 'exact'), avg(doses) FILTER (class = 'details 
 PERSONS = """
 SELECT (count(DISTINCT subject_id) * 1.0 / count(DISTINCT person_id) - 1) * 100,
   count(duplicate_of) * 100.0 / count(*),
-  count(DISTINCT person_id) FILTER (truth IS NULL AND person_id NOT LIKE 'F%') * 100.0 / count(DISTINCT person_id)
+  count(DISTINCT person_id) FILTER (truth IS NULL AND person_id NOT LIKE 'F%') * 100.0 / count(DISTINCT
+  person_id)
 FROM seen
 """
 RECOVERABLE = """
@@ -69,7 +80,9 @@ class Figure:
     realised: float
 
 
-def classify(connection: duckdb.DuckDBPyConnection, citizens: pa.Table, doses: pa.Table, truth: pa.Table) -> None:
+def classify(
+    connection: duckdb.DuckDBPyConnection, citizens: pa.Table, doses: pa.Table, truth: pa.Table
+) -> None:
     """Make the table ``seen``: each dose with the class the platform would put it in."""
     for name, table in (("citizens", citizens), ("doses", doses), ("truth", truth)):
         connection.register(name, table)
@@ -98,11 +111,17 @@ def measure(connection: duckdb.DuckDBPyConnection, twin_pairs: float) -> tuple[F
         Figure("name, birth date and sex right, nationwide", "%", 50, 68, _right(connection, "full_name")),
         Figure("the same within a province", "%", 97, 98.2, _right(connection, "full_name, province")),
         Figure(
-            "the same within a commune", "%", 99.9, 100, _right(connection, "full_name, province, district, commune")
+            "the same within a commune",
+            "%",
+            99.93,
+            100,
+            _right(connection, "full_name, province, district, commune"),
         ),
-        Figure("two people share a name", "10⁻⁵", 4, 8, _collision(connection, ".")),
+        Figure("two people share a name", "10⁻⁵", 4, 9, _collision(connection, ".")),
         Figure("two people share a name, with Thị", "10⁻⁵", 20, 35, _collision(connection, " Thị ")),
-        Figure("two share a name, surname Văn given", "10⁻⁵", 50, 80, _collision(connection, "^[^ ]+ Văn [^ ]+$")),
+        Figure(
+            "two share a name, surname Văn given", "10⁻⁵", 50, 80, _collision(connection, "^[^ ]+ Văn [^ ]+$")
+        ),
     )
 
 
@@ -127,12 +146,10 @@ def _row(connection: duckdb.DuckDBPyConnection, query: str) -> list[float]:
 
 
 def _right(connection: duckdb.DuckDBPyConnection, columns: str) -> float:
-    query = f"SELECT sum(n) / sum(n * n) * 100 FROM (SELECT count(*)::DOUBLE AS n FROM citizens GROUP BY date_of_birth, sex, {columns})"
-    return _row(connection, query)[0]
+    counts = f"SELECT count(*)::DOUBLE AS n FROM citizens GROUP BY date_of_birth, sex, {columns}"
+    return _row(connection, f"SELECT sum(n) / sum(n * n) * 100 FROM ({counts})")[0]
 
 
 def _collision(connection: duckdb.DuckDBPyConnection, pattern: str) -> float:
     row = connection.execute(COLLISIONS, [pattern]).fetchone()
     return float(row[0] or 0.0) * 1e5 if row else 0.0
-
-

@@ -7,24 +7,27 @@ from functools import cache
 from importlib.resources import files
 from random import Random
 
-
 Rewrite = Callable[[str, Random], str]
 
 TONES = "\u0300\u0301\u0303\u0309\u0323"
 SOUND_ALIKE = (
-    ("L", "N"), ("N", "L"), ("Ch", "Tr"), ("Tr", "Ch"), ("S", "X"), ("X", "S"), ("D", "Gi"), ("Gi", "D"), ("V", "D"),
+    ("L", "N"), ("N", "L"), ("Ch", "Tr"), ("Tr", "Ch"), ("S", "X"), ("X", "S"), ("D", "Gi"), ("Gi", "D"),
+    ("V", "D"),
     ("n", "ng"), ("ng", "n"), ("t", "c"), ("c", "t"), ("i", "y"), ("y", "i"), ("Qu", "Q"),
 )  # fmt: skip
 DOUBLETS = (
     ("Hoàng", "Huỳnh"), ("Vũ", "Võ"), ("Phúc", "Phước"), ("Bảo", "Bửu"), ("Cảnh", "Kiểng"), ("Nhật", "Nhựt"),
     ("Sinh", "Sanh"), ("Chính", "Chánh"), ("Tùng", "Tòng"), ("Chu", "Châu"), ("Trường", "Tràng"),
 )  # fmt: skip
-OLD_PLACEMENT = (("òa", "oà"), ("óa", "oá"), ("ỏa", "oả"), ("õa", "oã"), ("ọa", "oạ"), ("úy", "uý"), ("ùy", "uỳ"),
+OLD_PLACEMENT = (("òa", "oà"), ("óa", "oá"), ("ỏa", "oả"), ("õa", "oã"), ("ọa", "oạ"), ("úy", "uý"), ("ùy",
+"uỳ"),
                  ("ủy", "uỷ"), ("ũy", "uỹ"), ("ụy", "uỵ"))  # fmt: skip
 TELEX_TONES = {"\u0300": "f", "\u0301": "s", "\u0303": "x", "\u0309": "r", "\u0323": "j"}
 TELEX_MARKS = {"\u0302": "", "\u0306": "w", "\u031b": "w"}
-OLD_PHONES = {"70": "120", "79": "121", "77": "122", "76": "126", "78": "128", "83": "123", "84": "124", "85": "125",
-              "81": "127", "82": "129", "32": "162", "33": "163", "34": "164", "35": "165", "36": "166", "37": "167",
+OLD_PHONES = {"70": "120", "79": "121", "77": "122", "76": "126", "78": "128", "83": "123", "84": "124",
+"85": "125",
+              "81": "127", "82": "129", "32": "162", "33": "163", "34": "164", "35": "165", "36": "166",
+              "37": "167",
               "38": "168", "39": "169"}  # fmt: skip
 
 
@@ -177,7 +180,11 @@ def old_placement(name: str, random: Random) -> str:
 
 def wrong_digit(number: str, random: Random) -> str:
     """One digit of the serial replaced."""
-    at = random.randrange(len(number) // 2, len(number)) if random.random() < 0.8 else random.randrange(3, len(number))
+    at = (
+        random.randrange(len(number) // 2, len(number))
+        if random.random() < 0.8
+        else random.randrange(3, len(number))
+    )
     return number[:at] + random.choice([d for d in "0123456789" if d != number[at]]) + number[at + 1 :]
 
 
@@ -222,12 +229,16 @@ def exponent(number: str, _: Random) -> str:
 def two_numbers(number: str, random: Random) -> str:
     """Another number in the same cell."""
     other = str(random.randrange(10_000_000, 390_000_000)).zfill(9)
-    return random.choice([f"{number}/{other}", f"{other} - {number}", f"{other}; {number}", f"{number} ({other})"])
+    return random.choice(
+        [f"{number}/{other}", f"{other} - {number}", f"{other}; {number}", f"{number} ({other})"]
+    )
 
 
 def placeholder(_: str, random: Random) -> str:
     """What stands in the box when there is no number."""
-    return random.choice(["0", "000000000", "123456789", "999999999999", "chưa có", ".", "không", "-", "000000000000"])
+    return random.choice(
+        ["0", "000000000", "123456789", "999999999999", "chưa có", ".", "không", "-", "000000000000"]
+    )
 
 
 def old_phone(phone: str, _: Random) -> str:
@@ -239,7 +250,8 @@ def phone_format(phone: str, random: Random) -> str:
     """+84, spaces, dots, the zero eaten."""
     kind = random.randrange(5)
     return (
-        "+84" + phone[1:], phone[1:], f"{phone[:4]} {phone[4:7]} {phone[7:]}", f"{phone[:4]}.{phone[4:7]}.{phone[7:]}",
+        "+84" + phone[1:], phone[1:], f"{phone[:4]} {phone[4:7]} {phone[7:]}",
+        f"{phone[:4]}.{phone[4:7]}.{phone[7:]}",
         "84" + phone[1:],
     )[kind]  # fmt: skip
 
@@ -248,7 +260,8 @@ def number_format(number: str, random: Random) -> str:
     """Separators and labels around a number that is right."""
     kind = random.randrange(6)
     return (
-        f"{number[:3]} {number[3:6]} {number[6:9]} {number[9:]}".strip(), f"'{number}", f"CCCD: {number}", f" {number} ",
+        f"{number[:3]} {number[3:6]} {number[6:9]} {number[9:]}".strip(), f"'{number}", f"CCCD: {number}",
+        f" {number} ",
         f"{number[:4]}.{number[4:8]}.{number[8:]}".strip("."), f"{number[:6]}-{number[6:]}",
     )[kind]  # fmt: skip
 
@@ -265,12 +278,19 @@ def spaced(name: str, random: Random) -> str:
 
 @cache
 def _tcvn3() -> dict[str, str]:
-    table = json.loads(files("linkage.vietnamese").joinpath("data", "tcvn3_to_unicode.json").read_text(encoding="utf-8"))
-    return {letter: entry["as_cp1252"] for letter, entry in table.items() if letter == unicodedata.normalize("NFC", letter)}
+    table = json.loads(
+        files("linkage.vietnamese").joinpath("data", "tcvn3_to_unicode.json").read_text(encoding="utf-8")
+    )
+    return {
+        letter: entry["as_cp1252"]
+        for letter, entry in table.items()
+        if letter == unicodedata.normalize("NFC", letter)
+    }
 
 
 def _telex_word(word: str) -> str:
-    result, tone = [], ""
+    result: list[str] = []
+    tone = ""
     for c in unicodedata.normalize("NFD", word.replace("Đ", "DD").replace("đ", "dd")):
         if c in TELEX_TONES:
             tone = TELEX_TONES[c]
@@ -279,5 +299,3 @@ def _telex_word(word: str) -> str:
         else:
             result.append(TELEX_MARKS.get(c, c))
     return "".join(result) + tone
-
-
