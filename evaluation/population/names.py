@@ -18,6 +18,7 @@ THI_ALONE = (0.78, 0.70, 0.58, 0.50, 0.45, 0.45)  # share of women with Thị wh
 OLD = (0.72, 0.50, 0.18, 0.05, 0.02, 0.0)  # weight of the old rural given names
 MORE = (0.22, 0.34, 0.36, 0.32, 0.26, 0.24)  # weight of the less common given names
 MINORITY = ("", "Ê Đê", "Ba Na", "Kơ Ho", "Khmer", "Chăm")
+KHMER = 4
 HIGHLAND = 3  # groups 1–3 do not write surname, middle, given
 HOME = {"66": (1, 0.17), "62": (2, 0.30), "64": (2, 0.25), "68": (3, 0.12), "84": (4, 0.30), "94": (4, 0.30),
         "91": (4, 0.10), "58": (5, 0.11), "60": (5, 0.04)}  # fmt: skip
@@ -134,7 +135,7 @@ def _surnames(region: int, tail: list[str]) -> dict[str, float]:
 
 def _minority_surnames(group: int, lists: dict[str, list[str]]) -> dict[str, float]:
     # Ê Đê, Ba Na and Kơ Ho households carry no surname: what is written first depends on the sex
-    key = {4: "khmer_surnames", 5: "cham_surnames"}.get(group)
+    key = {KHMER: "khmer_surnames", 5: "cham_surnames"}.get(group)
     return _falling(lists[key]) if key else {"": 1.0}
 
 
@@ -176,10 +177,14 @@ def _minority_givens(sex: int, group: int, lists: dict[str, list[str]]) -> dict[
         )
         return _even([f"Y {name} {clan}" if sex else f"H'{name} {clan}" for name in first for clan in clans])
     if group == 2:
-        return _even([f"{'A' if sex else 'Y'} {name}" for name in lists["bana_given"]])
+        names = [onset + rhyme for onset in lists["bana_onsets"] for rhyme in lists["bana_rhymes"]]
+        return _even([f"{'A' if sex else 'Y'} {name}" for name in names])
     if group == HIGHLAND:
         return _even([f"K' {name} {clan}" for name in lists["koho_given"] for clan in lists["koho_clans"]])
-    return _even(lists["khmer_given"]) if group == 4 else _common_givens("FM"[sex])
+    if group == KHMER:
+        names = [f"{first} {last}" for first in lists["khmer_first"] for last in lists["khmer_last"]]
+        return _even([f"{'' if sex else 'Thị '}{name}" for name in names])
+    return _common_givens("FM"[sex])
 
 
 def _falling(words: list[str]) -> dict[str, float]:

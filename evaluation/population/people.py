@@ -202,7 +202,7 @@ def _alike(
     sides: tuple[Ints, Ints],
     rng: np.random.Generator,
 ) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
-    """Clusters of free persons alike in sex and surname, within four years, ``sides[0]`` differing in one ``sides[1]``."""
+    """Clusters of free people alike in sex, surname and age; ``sides[0]`` all differ, ``sides[1]`` is one."""
     apart, within = sides
     born, sex, surname = columns
     band = (born[free] + rng.integers(0, FOUR_YEARS)) // FOUR_YEARS

@@ -112,7 +112,9 @@ def type_records(world: World, author: Authors, facilities: Facilities, rng: np.
         "date_of_birth": born,
         "sex": _sexes(people.sex[who], facilities.sex_style[facility], rng),
         "national_id": number,
-        "health_insurance_no": _cards(identity.insurance[who], places.province[author.commune], rng),
+        "health_insurance_no": _cards(
+            identity.insurance[who], identity.insurance[relative], places.province[author.commune], rng
+        ),
         "phone": phone,
         **_write_places(here, facility, facilities, places, rng),
         "address": _write_addresses(people.address[who], author.commune != people.commune[who], rng),
@@ -149,7 +151,11 @@ def _sexes(sex: Ints, style: Ints, rng: np.random.Generator) -> Texts:
     return keep(written, rng.random(len(sex)) >= NO_SEX)
 
 
-def _cards(insurance: Texts, province: Texts, rng: np.random.Generator) -> Texts:
+def _cards(insurance: Texts, relative: Texts, province: Texts, rng: np.random.Generator) -> Texts:
+    """The number alone or the whole card; now and then a relative's or one with a wrong digit."""
+    insurance = np.where(rng.random(len(insurance)) < 0.02, relative, insurance)
+    wrong = np.flatnonzero(rng.random(len(insurance)) < 0.02)
+    change(insurance, wrong, errors.wrong_digit, int(rng.integers(2**31)))
     kinds = texts(["GD4", "DN4", "HS4", "TE1", "HT3", "CN3"])[rng.integers(0, 6, len(insurance))]
     return np.where(rng.random(len(insurance)) < 0.7, kinds + province + insurance, insurance)
 

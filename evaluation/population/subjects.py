@@ -77,6 +77,7 @@ def enrol(world: World, vaccinated: int, doses: int, rng: np.random.Generator) -
     share = np.where(kind[:, None] == EXACT, DOSES_A_PROFILE[EXACT], DOSES_A_PROFILE[WRONG])
     share[split] = DOSES_A_SPLIT
     count = 1 + (rng.random(len(person))[:, None] > np.cumsum(share, axis=1)[:, :3]).sum(axis=1)
+    count = np.where(np.isin(person, who[again]), np.minimum(count, 2), count)  # nobody has more than four
     count = _adjust(count, doses, rng)
     moved = (age >= 18) & (age < 40) & (rng.random(len(age)) < MIGRANTS)
     now = np.where(moved, _elsewhere(people.commune, places, rng), people.commune)
