@@ -14,7 +14,7 @@ HABITS = (
 )  # fmt: skip
 SLOTS = ORDINARY + len(HABITS)
 HABIT_OF = {
-    "plain": "plain names", "tcvn3": "legacy fonts", "utf8_as_cp1252": "legacy fonts",
+    "plain": "plain names", "tcvn3": "legacy fonts", "utf8_as_cp1252": "legacy fonts", "viqr": "legacy fonts",
     "swap": "swapped dates",
     "zeros lost": "numeric cells", "exponent": "numeric cells", "first of January": "first of January",
     "company": "company number", "serial": "serial dates",

@@ -6,7 +6,8 @@ from importlib.resources import files
 
 import numpy as np
 
-from evaluation.population import typing_errors as errors
+from evaluation.population import name_errors as errors
+from evaluation.population import number_errors
 from evaluation.population.arrays import Flags, Ints, Texts, change, digits, draw, fold, keep, pick, texts
 from evaluation.population.birth_dates import type_birth_dates, write_dates
 from evaluation.population.facilities import SLOTS, Facilities
@@ -22,8 +23,8 @@ SECOND = {"name": 0.07, "born": 0.05}
 NAME_ERRORS = {
     errors.plain: 30, errors.misspell: 13, errors.sound_alike: 11, errors.retone: 9, errors.drop_middle: 8,
     errors.annotate: 6, errors.abbreviate: 5, errors.given_first: 3, errors.doublet: 3,
-    errors.old_placement: 3, errors.tcvn3: 3, errors.telex: 2, errors.utf8_as_cp1252: 1, errors.glue: 1,
-    errors.mothers_surname: 1, errors.saint: 1,
+    errors.other_placement: 3, errors.tcvn3: 3, errors.telex: 1, errors.utf8_as_cp1252: 1, errors.glue: 1,
+    errors.mothers_surname: 1, errors.saint: 1, errors.code_points: 2, errors.viqr: 0.5, errors.vni_keys: 0.5,
 }  # fmt: skip
 BIRTH_ERRORS = {
     "swap": 22, "first of January": 20, "year": 13, "digit": 11, "year off": 9, "day off": 8, "two digits": 5,
@@ -90,7 +91,7 @@ def type_records(world: World, author: Authors, facilities: Facilities, rng: np.
     for position, rewrite in enumerate(NAME_ERRORS):
         change(name, np.flatnonzero(name_error == position), rewrite, seed + position)
     style = facilities.name_style[facility]
-    for position, tidy in enumerate((errors.look_upper, errors.decompose, errors.spaced), start=1):
+    for position, tidy in enumerate((errors.capitals, errors.decompose, errors.spaced), start=1):
         change(name, np.flatnonzero((style == position) & (name_error < 0)), tidy, seed - position)
 
     born = type_birth_dates(
@@ -104,8 +105,8 @@ def type_records(world: World, author: Authors, facilities: Facilities, rng: np.
         "company": "03" + digits(facility // SLOTS * 7919 + 12_345_678, 8),
     }  # fmt: skip
     number = type_numbers(number_mistake, who, others, world, rng)
-    change(phone, np.flatnonzero(rng.random(count) < 0.05), errors.old_phone, seed)
-    change(phone, np.flatnonzero(rng.random(count) < 0.08), errors.phone_format, seed + 1)
+    change(phone, np.flatnonzero(rng.random(count) < 0.05), number_errors.old_phone, seed)
+    change(phone, np.flatnonzero(rng.random(count) < 0.08), number_errors.phone_format, seed + 1)
     here = np.where(own_commune, facility // SLOTS, author.commune)
     columns = {
         "full_name": name,
@@ -155,7 +156,7 @@ def _cards(insurance: Texts, relative: Texts, province: Texts, rng: np.random.Ge
     """The number alone or the whole card; now and then a relative's or one with a wrong digit."""
     insurance = np.where(rng.random(len(insurance)) < 0.02, relative, insurance)
     wrong = np.flatnonzero(rng.random(len(insurance)) < 0.02)
-    change(insurance, wrong, errors.wrong_digit, int(rng.integers(2**31)))
+    change(insurance, wrong, number_errors.wrong_digit, int(rng.integers(2**31)))
     kinds = texts(["GD4", "DN4", "HS4", "TE1", "HT3", "CN3"])[rng.integers(0, 6, len(insurance))]
     return np.where(rng.random(len(insurance)) < 0.7, kinds + province + insurance, insurance)
 

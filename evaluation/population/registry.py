@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 
 from evaluation.population.arrays import Flags, Ints, Texts, change, days, digits, keep, years
+from evaluation.population.name_errors import misspell
 from evaluation.population.people import TODAY, People
 from evaluation.population.places import Places
-from evaluation.population.typing_errors import misspell
 
 PREFIXES = np.array([3, 5, 99])  # unassigned province codes, standing for North, Centre and South
 TWICE_REGISTERED = 0.0002

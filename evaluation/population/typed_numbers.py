@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from evaluation.population import typing_errors as errors
+from evaluation.population import number_errors as errors
 from evaluation.population.arrays import Flags, Ints, Texts, change, digits, pick, texts
 from evaluation.population.people import TODAY
 from evaluation.population.registry import World

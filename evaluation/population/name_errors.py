@@ -1,6 +1,7 @@
-"""What clerks do to a name, a number or a phone: text in, text out, drawn from `random.Random`."""
+"""What clerks do to a name: text in, text out, drawn from `random.Random`."""
 
 import json
+import re
 import unicodedata
 from collections.abc import Callable
 from functools import cache
@@ -22,13 +23,16 @@ DOUBLETS = (
 OLD_PLACEMENT = (("òa", "oà"), ("óa", "oá"), ("ỏa", "oả"), ("õa", "oã"), ("ọa", "oạ"), ("úy", "uý"), ("ùy",
 "uỳ"),
                  ("ủy", "uỷ"), ("ũy", "uỹ"), ("ụy", "uỵ"))  # fmt: skip
-TELEX_TONES = {"\u0300": "f", "\u0301": "s", "\u0303": "x", "\u0309": "r", "\u0323": "j"}
-TELEX_MARKS = {"\u0302": "", "\u0306": "w", "\u031b": "w"}
-OLD_PHONES = {"70": "120", "79": "121", "77": "122", "76": "126", "78": "128", "83": "123", "84": "124",
-"85": "125",
-              "81": "127", "82": "129", "32": "162", "33": "163", "34": "164", "35": "165", "36": "166",
-              "37": "167",
-              "38": "168", "39": "169"}  # fmt: skip
+CODE_POINTS = (
+    ("Đ", "\u00d0"),
+    ("Đ", "\u0189"),
+    (" ", "\u00a0"),
+    (" ", " \u200b"),
+    ("a", "\u0430"),
+    ("o", "\u043e"),
+)
+MARKS, TONES_IN_ORDER = "\u0302\u0306\u031b", "\u0301\u0300\u0309\u0303\u0323"
+TELEX, VNI_KEYS, VIQR = ("^ww", "sfrxj", "D", "d"), ("687", "12345", "9", "9"), ("^(+", "'`?~.", "D", "d")
 
 
 def plain(name: str, random: Random) -> str:
@@ -161,8 +165,25 @@ def utf8_as_cp1252(name: str, _: Random) -> str:
 
 
 def telex(name: str, _: Random) -> str:
-    """Keys of the Telex method left over."""
-    return " ".join(_telex_word(word) for word in name.split())
+    """Keys of the Telex method left over: the vowel doubled for its hat, the tone at the end of the word."""
+    return " ".join(re.sub(r"(\w)\^", r"\1\1", _keys(word, TELEX)) for word in name.split())
+
+
+def vni_keys(name: str, _: Random) -> str:
+    """Keys of the VNI method left over."""
+    return " ".join(_keys(word, VNI_KEYS) for word in name.split())
+
+
+def viqr(name: str, _: Random) -> str:
+    """VIQR: marks and tones as signs behind the vowel."""
+    letters = unicodedata.normalize("NFD", name.replace("Đ", "DD").replace("đ", "dd"))
+    return letters.translate(str.maketrans(MARKS + TONES_IN_ORDER, VIQR[0] + VIQR[1]))
+
+
+def code_points(name: str, random: Random) -> str:
+    """Letters and spaces that look the same and are not."""
+    one, other = random.choice([pair for pair in CODE_POINTS if pair[0] in name] or [CODE_POINTS[2]])
+    return name.replace(one, other)
 
 
 def decompose(name: str, _: Random) -> str:
@@ -170,7 +191,7 @@ def decompose(name: str, _: Random) -> str:
     return unicodedata.normalize("NFD", name)
 
 
-def old_placement(name: str, random: Random) -> str:
+def other_placement(name: str, random: Random) -> str:
     """The tone on the other vowel, where the word allows it."""
     for one, other in OLD_PLACEMENT:
         if name.endswith(one) or one + " " in name:
@@ -178,95 +199,7 @@ def old_placement(name: str, random: Random) -> str:
     return decompose(name, random)
 
 
-def wrong_digit(number: str, random: Random) -> str:
-    """One digit of the serial replaced."""
-    at = (
-        random.randrange(len(number) // 2, len(number))
-        if random.random() < 0.8
-        else random.randrange(3, len(number))
-    )
-    return number[:at] + random.choice([d for d in "0123456789" if d != number[at]]) + number[at + 1 :]
-
-
-def transpose(number: str, random: Random) -> str:
-    """Two neighbouring digits swapped."""
-    spots = [i for i in range(3, len(number) - 1) if number[i] != number[i + 1]]
-    if not spots:
-        return wrong_digit(number, random)
-    at = random.choice(spots)
-    return number[:at] + number[at + 1] + number[at] + number[at + 2 :]
-
-
-def lose_zeros(number: str, _: Random) -> str:
-    """A numeric spreadsheet cell."""
-    return number.lstrip("0")
-
-
-def drop_digit(number: str, random: Random) -> str:
-    """One digit missing."""
-    at = random.randrange(3, len(number))
-    return number[:at] + number[at + 1 :]
-
-
-def extra_digit(number: str, random: Random) -> str:
-    """One digit typed twice or too many."""
-    at = random.randrange(3, len(number))
-    return number[:at] + random.choice([number[at], str(random.randrange(10))]) + number[at:]
-
-
-def look_alike(number: str, random: Random) -> str:
-    """Letters that look like digits."""
-    pairs = [(d, c) for d, c in (("0", "O"), ("1", "l"), ("5", "S"), ("0", "o")) if d in number]
-    digit, letter = random.choice(pairs)
-    return number.replace(digit, letter, random.randint(1, 3))
-
-
-def exponent(number: str, _: Random) -> str:
-    """Scientific form; the last digits are gone."""
-    return f"{int(number):.4E}".replace("E+0", "E+")
-
-
-def two_numbers(number: str, random: Random) -> str:
-    """Another number in the same cell."""
-    other = str(random.randrange(10_000_000, 390_000_000)).zfill(9)
-    return random.choice(
-        [f"{number}/{other}", f"{other} - {number}", f"{other}; {number}", f"{number} ({other})"]
-    )
-
-
-def placeholder(_: str, random: Random) -> str:
-    """What stands in the box when there is no number."""
-    return random.choice(
-        ["0", "000000000", "123456789", "999999999999", "chưa có", ".", "không", "-", "000000000000"]
-    )
-
-
-def old_phone(phone: str, _: Random) -> str:
-    """The eleven digits of before 2018."""
-    return "0" + OLD_PHONES.get(phone[1:3], phone[1:3]) + phone[3:]
-
-
-def phone_format(phone: str, random: Random) -> str:
-    """+84, spaces, dots, the zero eaten."""
-    kind = random.randrange(5)
-    return (
-        "+84" + phone[1:], phone[1:], f"{phone[:4]} {phone[4:7]} {phone[7:]}",
-        f"{phone[:4]}.{phone[4:7]}.{phone[7:]}",
-        "84" + phone[1:],
-    )[kind]  # fmt: skip
-
-
-def number_format(number: str, random: Random) -> str:
-    """Separators and labels around a number that is right."""
-    kind = random.randrange(6)
-    return (
-        f"{number[:3]} {number[3:6]} {number[6:9]} {number[9:]}".strip(), f"'{number}", f"CCCD: {number}",
-        f" {number} ",
-        f"{number[:4]}.{number[4:8]}.{number[8:]}".strip("."), f"{number[:6]}-{number[6:]}",
-    )[kind]  # fmt: skip
-
-
-def look_upper(name: str, _: Random) -> str:
+def capitals(name: str, _: Random) -> str:
     """Capitals with diacritics."""
     return name.upper()
 
@@ -288,14 +221,9 @@ def _tcvn3() -> dict[str, str]:
     }
 
 
-def _telex_word(word: str) -> str:
-    result: list[str] = []
-    tone = ""
-    for c in unicodedata.normalize("NFD", word.replace("Đ", "DD").replace("đ", "dd")):
-        if c in TELEX_TONES:
-            tone = TELEX_TONES[c]
-        elif c == "\u0302":
-            result.append(result[-1].lower())
-        else:
-            result.append(TELEX_MARKS.get(c, c))
-    return "".join(result) + tone
+def _keys(word: str, method: tuple[str, str, str, str]) -> str:
+    marks, tones, capital, small = method
+    letters = unicodedata.normalize("NFD", word.replace("Đ", "D" + capital).replace("đ", "d" + small))
+    tone = "".join(tones[TONES_IN_ORDER.index(c)] for c in letters if c in TONES_IN_ORDER)
+    bare = "".join(c for c in letters if c not in TONES_IN_ORDER)
+    return bare.translate(str.maketrans(MARKS, marks)) + tone
