@@ -10,9 +10,12 @@ from typing import BinaryIO
 
 from linkage.errors import UserError
 from linkage.tables.files import UTF16_MARKS
+from linkage.tables.schema import GIANT_CELL
 
 BLOCK = 16 << 20
-"""Bytes read at a time; a longer line is cut to this length, which leaves a giant cell in it."""
+"""Bytes read at a time; a longer line is cut to this length."""
+FILLER = b"x" * (GIANT_CELL + 1)
+"""Ends a line that was cut, so that it is never taken for a whole one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ def read_blocks(file: Path, size: int = BLOCK) -> Iterator[Block]:
             yield Block(rest[:end], share, last=False)
             rest = rest[end:]
         if len(rest) >= size:
-            rest, overlong = _whole_characters(rest[:size]), True
+            rest, overlong = _whole_characters(rest[:size]) + FILLER, True
     yield Block(rest + b"\n" if rest else b"", 1.0, last=True)
 
 

@@ -73,7 +73,8 @@ def read_table(
     most cells filled (the first among equals); the others are quarantined. Labels and truth may repeat.
 
     Args:
-        connection: where the tables are made, in the caller's transaction; tables of these names are replaced.
+        connection: where the tables are made, replacing those of these names. In a transaction of the caller
+            a refused file leaves nothing behind, and reading is faster.
         schema: what to look for.
         path: a file, a folder (its own files) or a glob.
         table: the name of the table; that of the schema without it.
@@ -85,11 +86,7 @@ def read_table(
     """
     found = files.find(path)
     reading = _Reading(connection, schema, table or schema.name, columns or {})
-    return _read(reading, found, path, progress)
-
-
-def _read(reading: "_Reading", found: files.Found, path: str, progress: Progress) -> TableReport:
-    stage = f"reading {reading.schema.name}"
+    stage = f"reading {schema.name}"
     sizes = [file.stat().st_size for file in found.files]
     before = 0
     for file, size in zip(found.files, sizes, strict=True):

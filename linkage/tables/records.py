@@ -103,9 +103,9 @@ def _continue(
     opening: str, lines: int, line_at: Callable[[int], bytes | None], grammar: Grammar
 ) -> tuple[str, str, int, int] | None:
     """The cell that goes on in the next lines, the line and position where it ends, the lines read so far."""
-    parts, length = [opening], len(opening)
+    returned = (line_at(lines - 1) or b"").endswith(b"\r")
+    parts, length = [opening, "\r" if returned else ""], len(opening)
     delimiters = opening.count(grammar.delimiter)
-    ended = "\n"
     while length < LONGEST_RECORD:
         raw = line_at(lines)
         if raw is None:
@@ -117,7 +117,7 @@ def _continue(
             return None
         found = grammar.inside.match(line)
         content = found[0] if found else ""
-        parts += [ended, content]
+        parts += ["\n", content]
         length += len(content) + 1
         delimiters += content.count(grammar.delimiter)
         if grammar.width and delimiters >= grammar.width - 1:

@@ -61,7 +61,9 @@ def read_workbook(file: Path, schema: TableSchema, columns: Mapping[str, str]) -
             recognised.append(Sheet(sheet.name, header, _chunks(sheet, header, data_row)))
         else:
             ignored.append(sheet.name)
-            best = max(best, headers, key=lambda row: len(columns_in(row, schema, columns)))
+            best = max(
+                best, headers, key=lambda row: (len(columns_in(row, schema, columns)), sum(map(bool, row)))
+            )
     if not recognised:
         if not any(cell.strip() for cell in best):
             raise UserError("empty_file", file=file)
