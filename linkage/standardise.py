@@ -22,11 +22,11 @@ from linkage.vietnamese import (
     parse_identity_number,
     parse_identity_numbers,
     parse_insurance_number,
-    parse_name,
     parse_phone,
     parse_sex,
     province_of_prefix,
     resolve_place,
+    spell_name,
 )
 
 Row = tuple[object, ...]
@@ -80,8 +80,8 @@ def _quoted(identifier: str) -> str:
 
 
 def _name(text: str) -> Row:
-    name = parse_name(text)
-    return (name.canonical, name.ascii) if name else (None, None)
+    name, plain = spell_name(text)
+    return name or None, plain or None
 
 
 def _identity_number(text: str) -> Row:
@@ -274,7 +274,7 @@ def _result(each: _Field, column: str) -> str:
 
 
 _ADDRESS = (
-    "nullif(trim(regexp_replace(strip_accents(translate(lower(typed.typed_address), 'đð', 'dd')), "
+    "nullif(trim(regexp_replace(replace(strip_accents(lower(typed.typed_address)), 'đ', 'd'), "
     "'[^a-z0-9]+', ' ', 'g')), '')"
 )
 _PREFIXES = ", ".join(f"'{prefix}'" for prefix in province_of_prefix())

@@ -1,9 +1,14 @@
 """What a Vietnamese record says, value by value: names, numbers, birth dates, sex, phones, places."""
 
 from linkage.vietnamese.birth_dates import BirthDate, parse_birth_date
-from linkage.vietnamese.identity import IdentityNumber, parse_identity_number, parse_identity_numbers, province_of_prefix
+from linkage.vietnamese.identity import (
+    IdentityNumber,
+    parse_identity_number,
+    parse_identity_numbers,
+    province_of_prefix,
+)
 from linkage.vietnamese.insurance import parse_insurance_number
-from linkage.vietnamese.names import Name, parse_name
+from linkage.vietnamese.names import Name, parse_name, spell_name
 from linkage.vietnamese.nationality import is_foreign
 from linkage.vietnamese.phones import parse_phone
 from linkage.vietnamese.places import Place, resolve_place
@@ -26,4 +31,5 @@ __all__ = [
     "parse_sex",
     "province_of_prefix",
     "resolve_place",
+    "spell_name",
 ]

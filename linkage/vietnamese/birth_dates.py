@@ -32,12 +32,15 @@ class BirthDate:
 def parse_birth_date(text: str) -> BirthDate | None:
     """The birth date in a cell as typed; None when it holds no year from 1900 on."""
     plain = spreadsheet_text(text)
+    if match := _DAY.fullmatch(plain):
+        return _three_numbers(list(match.groups()), "none")
     if match := _UTC.match(plain):
         moved = _local_day(match[1])
         return _date(moved, "time_zone" if moved != match[1][:10] else "none")
     return _date(_TIME.sub("", plain), "none")
 
 
+_DAY = re.compile("([0-9]{1,4})[-/. ]([0-9]{1,2})[-/. ]([0-9]{1,4})")
 # a date stored as midnight in Viet Nam and exported in universal time falls on the evening before
 _UTC = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)?(?:Z|\+00:00)$")
 _TIME = re.compile(r"[T\s]+[0-9]{1,2}:[0-9]{2}.*$", re.DOTALL)

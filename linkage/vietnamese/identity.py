@@ -3,7 +3,7 @@
 import csv
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 
@@ -19,17 +19,28 @@ class IdentityNumber:
     ``kind``: cccd (12 digits that can be a personal number), cmnd (9 digits), passport, other (digits of no
     known shape); with ``value`` None: placeholder, phone, insurance, scientific (digits a spreadsheet lost).
     ``repair``: none, separators (and other typography), lost_zero, lookalike, extracted (from other text).
-    ``second`` is another good number in the same cell. ``sex``, ``birth_year`` and ``province`` (two-digit
-    code, None when the prefix is not assigned) are read from a cccd only.
+    ``second`` is another good number in the same cell.
     """
 
     value: str | None
     kind: str
     repair: str = "none"
     second: str | None = None
-    sex: str | None = None
-    birth_year: int | None = None
-    province: str | None = None
+
+    @property
+    def sex(self) -> str | None:
+        """F or M, as a cccd says."""
+        return ("F" if int(self.value[3]) % 2 else "M") if self.value and self.kind == "cccd" else None
+
+    @property
+    def birth_year(self) -> int | None:
+        """The year of birth, as a cccd says."""
+        return _birth_year(self.value) if self.value and self.kind == "cccd" else None
+
+    @property
+    def province(self) -> str | None:
+        """Two-digit code of the province a cccd was given in; None when its prefix is not assigned."""
+        return province_of_prefix().get(self.value[:3]) if self.value and self.kind == "cccd" else None
 
 
 def parse_identity_number(text: str) -> IdentityNumber:
@@ -37,18 +48,15 @@ def parse_identity_number(text: str) -> IdentityNumber:
     plain = spreadsheet_text(text)
     if is_truncated(plain):
         return IdentityNumber(None, "scientific")
-    found = sorted(_readings(plain), key=lambda reading: _ORDER.index(reading.kind))
+    found = list(_readings(plain))
     if not found:
         return IdentityNumber(None, "placeholder")
-    best = found[0]
-    second = next(
-        (other.value for other in found[1:] if other.kind in _STRONG and other.value != best.value), None
-    )
-    repair = best.repair if best.repair != "none" or plain == text else "separators"
-    repair = "extracted" if len(found) > 1 and repair in {"none", "separators"} else repair
-    if best.kind != "cccd" or best.value is None:
-        return IdentityNumber(best.value, best.kind, repair, second)
-    return IdentityNumber(best.value, best.kind, repair, second, *_holder(best.value))
+    best = min(found, key=lambda reading: _ORDER.index(reading.kind))
+    if best.repair in {"none", "separators"} and (len(found) > 1 or plain != text):
+        best = replace(best, repair="extracted" if len(found) > 1 else "separators")
+    others = (other.value for other in found if other.kind in _STRONG and other.value != best.value)
+    second = next(others, None)
+    return replace(best, second=second) if second else best
 
 
 def parse_identity_numbers(text: str) -> list[str]:
@@ -142,11 +150,6 @@ def _plausible(number: str) -> bool:
 
 def _birth_year(number: str) -> int:
     return 1900 + 100 * (int(number[3]) // 2) + int(number[4:6])
-
-
-def _holder(number: str) -> tuple[str, int, str | None]:
-    sex = "F" if int(number[3]) % 2 else "M"
-    return sex, _birth_year(number), province_of_prefix().get(number[:3])
 
 
 @cache

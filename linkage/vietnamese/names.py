@@ -27,15 +27,18 @@ class Name:
 
 def parse_name(text: str) -> Name | None:
     """The name in a cell as typed; None when the cell holds no word in Latin letters."""
+    canonical, plain = spell_name(text)
+    return Name(canonical, plain, *split_name(canonical.split(" "))) if canonical else None
+
+
+def spell_name(text: str) -> tuple[str, str]:
+    """Canonical spelling and plain letters of a name as typed; both empty when there is no word."""
     words = text.split()
-    pairs = [_plain_word(word) for word in words]
-    if not words or None in pairs or words[0].lower() in _TITLES:
+    pairs = [pair for pair in map(_plain_word, words) if pair]
+    # à in UTF-8 read as cp1252 ends in a no-break space, which would tear the word
+    if not pairs or len(pairs) < len(words) or pairs[0][0] in _TITLES or "\u00a0" in text:
         pairs = [_word(word) for word in _repair(text)]
-    if not pairs:
-        return None
-    canonical = [pair[0] for pair in pairs if pair]
-    surname, middle, given = split_name(canonical)
-    return Name(" ".join(canonical), " ".join(pair[1] for pair in pairs if pair), surname, middle, given)
+    return " ".join([pair[0] for pair in pairs]), " ".join([pair[1] for pair in pairs])
 
 
 def split_name(words: list[str]) -> tuple[str, str, str]:
@@ -55,13 +58,14 @@ _PLAIN = re.compile(f"[{LETTERS}]+(?:'[{LETTERS}]+)?")
 _BRACKETED = re.compile(r"\([^)]*\)?|\[[^\]]*\]?|\{[^}]*\}?")
 _WARD_NOTE = re.compile(r"\b[fF][0-9]\b")
 _JOINED_APOSTROPHE = re.compile(r"(?:(?<=^[^\W\d_])|(?<=\s[^\W\d_]))'\s+(?=[^\W\d_])")
-_CAPITALISED = re.compile("[A-ZĐÀ-Ỹ][a-zđà-ỹ]*")
+_CAPITALISED = re.compile(f"[{LETTERS.upper()}][{LETTERS}]*")
 
 
 @lru_cache(maxsize=1 << 17)
 def _plain_word(word: str) -> tuple[str, str] | None:
     """Canonical and plain form of a word that needs no repair; None for any other."""
-    lower = unicodedata.normalize("NFC", word).lower()
+    word = unicodedata.normalize("NFC", word)
+    lower = word.lower()
     if not _PLAIN.fullmatch(lower) or _parts_of_glued(word):
         return None
     return _word(lower)
@@ -85,7 +89,7 @@ def _repair(text: str) -> list[str]:
     letters = "".join(_name_characters(" ".join(words)))
     letters = _JOINED_APOSTROPHE.sub("'", letters)
     cleaned = (_trim_apostrophes(word) for word in letters.split())
-    return _without_titles([word for word in cleaned if fold(word)])
+    return _without_titles([word for word in cleaned if _word(word)[1]])
 
 
 def _name_characters(text: str) -> list[str]:

@@ -62,7 +62,7 @@ class _Units:
 
     def _add(self, code: str, name: str, above: Iterable[str]) -> None:
         for parent in above:
-            for form in _forms(name):
+            for form in (name, *_forms(name)):
                 if not parent and form[1:].isdigit():
                     continue  # a bare number is a code unless its province is known
                 key = parent, len(code), form
@@ -75,6 +75,8 @@ class _Units:
         number = text.strip().removesuffix(".0")
         if len(number) == digits and self._is_inside(number, above, digits):
             return number
+        if found := self._named.get((above, digits, text)):
+            return found
         for form in _forms(text):
             if found := self._named.get((above, digits, form)):
                 return found

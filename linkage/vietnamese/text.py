@@ -32,6 +32,8 @@ _LOOK_ALIKES = str.maketrans(
 
 def compose(text: str) -> str:
     """Full-width forms, invisible characters, apostrophes and the three Đ made one; composed (NFC)."""
+    if text.isascii():
+        return text.replace("`", "'")
     text = unicodedata.normalize("NFKC", unicodedata.normalize("NFC", text).translate(_TO_APOSTROPHE))
     return _INVISIBLE.sub("", text).translate(_TO_D_WITH_STROKE)
 

@@ -74,16 +74,7 @@ def test_foreign_nationality(typed: str, foreign: bool) -> None:
     assert is_foreign(typed) is foreign
 
 
-@pytest.mark.parametrize(
-    ("province", "district", "commune", "province_code", "district_code", "commune_code"), CASES["places"]
-)
-def test_place(
-    province: str | None,
-    district: str | None,
-    commune: str | None,
-    province_code: str | None,
-    district_code: str | None,
-    commune_code: str | None,
-) -> None:
-    place = resolve_place(province, district, commune)
-    assert (place.province, place.district, place.commune) == (province_code, district_code, commune_code)
+@pytest.mark.parametrize(("typed", "codes"), [(case[:3], case[3:]) for case in CASES["places"]])
+def test_place(typed: list[str | None], codes: list[str | None]) -> None:
+    place = resolve_place(*typed)
+    assert [place.province, place.district, place.commune] == codes

@@ -1,0 +1,196 @@
+"""Raw tables become comparable columns: the engine and the functions of one value agree, row by row."""
+
+from collections.abc import Iterator, Sequence
+
+import duckdb
+import pyarrow as pa
+import pytest
+from duckdb import DuckDBPyConnection
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from linkage.standardise import standardise
+from linkage.vietnamese import (
+    fold,
+    is_foreign,
+    parse_birth_date,
+    parse_identity_number,
+    parse_identity_numbers,
+    parse_insurance_number,
+    parse_name,
+    parse_phone,
+    parse_sex,
+    resolve_place,
+)
+
+DOSE_COLUMNS = (
+    *("full_name", "national_id", "date_of_birth", "sex", "phone", "health_insurance_no"),
+    *("province", "district", "commune", "address", "nationality"),
+)
+CITIZEN_COLUMNS = ("citizen_id", "full_name", "previous_ids", "date_of_birth", "phone", "health_insurance_no")
+NEARLY_CLEAN = {
+    "national_id": "(0[0-9]{2}[0-9]{9}|[0-9]{9}|[0-9]{8,13}|(0{9}|1{9}|123456789|012345678))(\\.0)?",
+    "previous_ids": "([0-9]{9}|0990[0-9]{8})(;([0-9]{9}|[0-9]{12}|000000000|))?",
+    "phone": "(0|84|\\+84)?[3579][0-9]{8}|0[35789]0{8}",
+    "health_insurance_no": "([A-Z]{2}[0-9]{3})?[0-9]{10}|0{10}|1234567890",
+}
+ODD_NAMES = ("Ông Nguyễn Văn An", "NGUYỄN THỊ HOÀ", "NguyenVanA", "Lê", "H’ Hen Niê", "12", "王 明", "Ê̆ban Y")
+ODD_TEXTS = (
+    "14/07/1956",
+    "1956",
+    "20650",
+    "Nam",
+    "nữ",
+    "Hà Nội",
+    "Quận Ba Đình",
+    "Phúc Xá",
+    "Việt Nam",
+    "Lào",
+    "...",
+)
+
+
+@pytest.fixture
+def connection() -> Iterator[DuckDBPyConnection]:
+    with duckdb.connect() as opened:
+        opened.execute("SET threads = 2")
+        yield opened
+
+
+def typed(column: str) -> st.SearchStrategy[str | None]:
+    odd = ODD_NAMES if column == "full_name" else ODD_TEXTS
+    values = [st.none(), st.sampled_from(odd), st.text(min_size=1, max_size=12).filter(_can_be_read)]
+    if column in NEARLY_CLEAN:
+        values += [st.from_regex(NEARLY_CLEAN[column], fullmatch=True)] * 2
+    return st.one_of(values)
+
+
+def _can_be_read(text: str) -> bool:
+    return bool(text.strip()) and "\0" not in text
+
+
+def rows(columns: Sequence[str]) -> st.SearchStrategy[list[tuple[str | None, ...]]]:
+    return st.lists(st.tuples(*map(typed, columns)), min_size=5, max_size=15)
+
+
+def load(
+    connection: DuckDBPyConnection, table: str, columns: Sequence[str], values: Sequence[Sequence[str | None]]
+) -> None:
+    keys = pa.array(range(0, 3 * len(values), 3), pa.int64())
+    texts = [pa.array([row[i] for row in values], pa.string()) for i in range(len(columns))]
+    connection.register("loaded", pa.table([keys, *texts], names=["key", *columns]))
+    connection.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM loaded")
+    connection.unregister("loaded")
+
+
+def standardised(connection: DuckDBPyConnection, table: str) -> list[dict[str, object]]:
+    found = connection.execute(f"SELECT * FROM {table}_standardised ORDER BY key")
+    names = [column[0] for column in found.description or []]
+    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+def expected(key: int, row: dict[str, str | None]) -> dict[str, object]:
+    """What the functions of one value say of a raw row; everything but the address."""
+    name = parse_name(row.get("full_name") or "")
+    typed_number = row.get("national_id")
+    number = parse_identity_number(typed_number) if typed_number else None
+    born = parse_birth_date(row.get("date_of_birth") or "")
+    place = resolve_place(row.get("province"), row.get("district"), row.get("commune"))
+    former = parse_identity_numbers(row.get("previous_ids") or "")
+    return {
+        "key": key,
+        "name": name and name.canonical,
+        "name_ascii": name and name.ascii,
+        "surname": name and name.surname,
+        "middle": name and name.middle,
+        "given": name and name.given,
+        "surname_ascii": name and fold(name.surname),
+        "middle_ascii": name and fold(name.middle),
+        "given_ascii": name and fold(name.given),
+        "id": number and number.value,
+        "id_kind": number and number.kind,
+        "id_repair": number and number.repair,
+        "id_sex": number and number.sex,
+        "id_birth_year": number and number.birth_year,
+        "id_province": number and number.province,
+        "former_ids": former + ([number.second] if number and number.second else []),
+        "born": born and born.value,
+        "born_year": born and born.year,
+        "born_month_day": born and born.month_day,
+        "born_swapped": born and born.swapped,
+        "born_precision": born and born.precision,
+        "sex": parse_sex(row.get("sex") or ""),
+        "phone": parse_phone(row.get("phone") or ""),
+        "insurance_no": parse_insurance_number(row.get("health_insurance_no") or ""),
+        "province": place.province,
+        "district": place.district,
+        "commune": place.commune,
+        "foreign_national": bool(row.get("nationality")) and is_foreign(row.get("nationality") or ""),
+    }
+
+
+def without_address(row: dict[str, object]) -> dict[str, object]:
+    return {column: value for column, value in row.items() if column != "address"}
+
+
+@given(doses=rows(DOSE_COLUMNS), citizens=rows(CITIZEN_COLUMNS))
+@settings(max_examples=15, deadline=None)
+def test_engine_and_functions_agree(
+    doses: list[tuple[str | None, ...]], citizens: list[tuple[str | None, ...]]
+) -> None:
+    with duckdb.connect() as connection:
+        load(connection, "doses", DOSE_COLUMNS, doses)
+        load(connection, "citizens", CITIZEN_COLUMNS, citizens)
+        standardise(connection, {"doses": "doses_standardised", "citizens": "citizens_standardised"})
+        for table, columns, values in (
+            ("doses", DOSE_COLUMNS, doses),
+            ("citizens", CITIZEN_COLUMNS, citizens),
+        ):
+            raw = [dict(zip(columns, row, strict=True)) for row in values]
+            renamed = [{"national_id": row.get("citizen_id"), **row} for row in raw]
+            found = standardised(connection, table)
+            assert list(map(without_address, found)) == [
+                expected(key * 3, row) for key, row in enumerate(renamed)
+            ]
+
+
+def test_row_order_and_thread_count_do_not_matter(connection: DuckDBPyConnection) -> None:
+    values = [(name, f"{number}") for name in ODD_NAMES for number in (3099012345, 271449999, "O03099O12345")]
+    load(connection, "doses", ("full_name", "national_id"), values)
+    connection.execute("CREATE OR REPLACE TABLE backwards AS SELECT * FROM doses ORDER BY key DESC")
+    standardise(connection, {"doses": "doses_standardised"})
+    connection.execute("SET threads = 1")
+    standardise(connection, {"backwards": "backwards_standardised"})
+    connection.execute("SET threads = 2")
+    assert standardised(connection, "backwards") == standardised(connection, "doses")
+
+
+def test_both_tables_have_the_same_columns_and_every_row_once(connection: DuckDBPyConnection) -> None:
+    load(connection, "doses", ("full_name",), [("Nguyễn Văn An",)] * 5_000 + [(None,)])
+    load(connection, "citizens", ("citizen_id", "full_name"), [("003099012345", "Nguyễn Văn An")])
+    standardise(connection, {"doses": "doses_standardised", "citizens": "citizens_standardised"})
+    shapes = [
+        connection.execute(f"DESCRIBE {table}_standardised").fetchall() for table in ("doses", "citizens")
+    ]
+    assert shapes[0] == shapes[1]
+    counted = connection.execute("SELECT count(*), count(DISTINCT key), count(name) FROM doses_standardised")
+    assert counted.fetchone() == (5_001, 5_001, 5_000)
+
+
+def test_address_is_folded_with_its_numbers(connection: DuckDBPyConnection) -> None:
+    load(connection, "doses", ("full_name", "address"), [("An", "Số 12/3,  Đường LÊ LỢI."), ("An", " - ")])
+    standardise(connection, {"doses": "doses_standardised"})
+    assert [row["address"] for row in standardised(connection, "doses")] == ["so 12 3 duong le loi", None]
+
+
+def test_nothing_is_left_behind_and_progress_ends(connection: DuckDBPyConnection) -> None:
+    load(connection, "doses", ("full_name",), [("Nguyễn Văn An",)])
+    before = connection.execute("SELECT table_name FROM duckdb_tables() ORDER BY ALL").fetchall()
+    told: list[tuple[str, float, float]] = []
+    standardise(connection, {"doses": "again"}, progress=lambda *told_now: told.append(told_now))
+    after = connection.execute("SELECT table_name FROM duckdb_tables() ORDER BY ALL").fetchall()
+    assert after == sorted([*before, ("again",)])
+    assert [done for _, done, _ in told] == sorted(done for _, done, _ in told)
+    assert told[-1][1] == told[-1][2]
+    with pytest.raises(duckdb.CatalogException):
+        connection.execute("SELECT standardise_name('An')")
