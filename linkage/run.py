@@ -3,7 +3,7 @@
 import json
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,11 @@ from linkage.deciding import DECISIONS, WEAKEST, compile_deciding
 from linkage.errors import UserError
 from linkage.outputs import output_queries
 from linkage.progress import Progress, silent
-from linkage.scoring import compared_tables, compile_scoring, derive
+from linkage.scoring import compared_tables, compile_scoring, derive, measure_registry
 from linkage.standardise import standardise
 from linkage.tables import CITIZENS, DOSES, TableReport, discover, read_table
 from linkage.workspace import Workspace
-from models import Model
+from models import Model, Registry
 
 __all__ = ["ScoreJob", "prepare", "score"]
 
@@ -67,8 +67,8 @@ def score(job: ScoreJob, *, progress: Progress = silent) -> dict[str, Any]:
     )
     try:
         facts = prepare(work, job, progress)
-        citizens = facts["citizens"]["rows_usable"]
-        _score_partitions(work, job.model, citizens, progress)
+        registry = Registry(**facts["blocking"].pop("registry"))
+        _score_partitions(work, job.model, registry, progress)
         work.stage("decide", lambda: _decide(work.connection))
         manifest = _write(work, job, facts, progress)
         work.publish()
@@ -97,7 +97,13 @@ def prepare(work: Workspace, job: ScoreJob, progress: Progress) -> dict[str, Any
         derive(connection, specification)
         plan, blocks = plan_blocking(connection, specification, job.budget, progress=progress)
         compared_tables(connection, specification, blocks, progress=progress)
-        return {"pairs": plan.pairs, "pairs_forgone": plan.pairs_forgone, "rules": plan.to_list()}
+        registry = asdict(measure_registry(connection, specification))
+        return {
+            "pairs": plan.pairs,
+            "pairs_forgone": plan.pairs_forgone,
+            "rules": plan.to_list(),
+            "registry": registry,
+        }
 
     facts["blocking"] = work.stage("block", block)
     return facts
@@ -109,9 +115,9 @@ def _standardise(connection: duckdb.DuckDBPyConnection, progress: Progress) -> N
     )
 
 
-def _score_partitions(work: Workspace, model: Model, citizens: int, progress: Progress) -> None:
+def _score_partitions(work: Workspace, model: Model, registry: Registry, progress: Progress) -> None:
     connection = work.connection
-    statement = compile_deciding(model, f"({compile_scoring(model, citizens, WEAKEST)})")
+    statement = compile_deciding(model, f"({compile_scoring(model, registry, WEAKEST)})")
     [(end,)] = connection.execute("SELECT coalesce(max(key), -1) + 1 FROM doses_compared").fetchall()
     bounds = {"first": 0, "last": -1}
     work.stage("candidates", lambda: _run(connection, f"CREATE TABLE candidates AS {statement}", bounds))

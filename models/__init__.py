@@ -1,6 +1,6 @@
 """What a Fellegi–Sunter model is: comparisons, levels, m, u, prior, calibration, thresholds. Imports nothing of ours."""
 
-from models.model import Calibration, LevelParameters, Model, ModelError, Thresholds
+from models.model import Calibration, LevelParameters, Model, ModelError, Registry, Thresholds
 from models.specification import BlockingRule, Comparison, Level, Specification, SpecificationError, load
 from models.splink import to_splink
 
@@ -12,6 +12,7 @@ __all__ = [
     "LevelParameters",
     "Model",
     "ModelError",
+    "Registry",
     "Specification",
     "SpecificationError",
     "Thresholds",

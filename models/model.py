@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from models.specification import Level, Specification
+from models.specification import Comparison, Level, Specification
 
 SCHEMA_VERSION = 1
 
@@ -32,6 +32,20 @@ class LevelParameters:
     u: float
     positives: float
     negatives: float
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """What a model needs to know of the registry it is run against.
+
+    Attributes:
+        citizens: how many there are.
+        ratios: comparison → level → how many times more pairs of citizens agree so than if the columns were
+            independent, for the levels that are interactions.
+    """
+
+    citizens: int
+    ratios: Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +82,17 @@ class Model:
     thresholds: Thresholds
     evidence: Mapping[str, Any] = field(default_factory=dict)
 
-    def bits(self, comparison: str, level: Level, citizens: int) -> tuple[float, float]:
-        """log2 m and log2 u of a level against a registry of this many citizens.
+    def m_u(self, comparison: Comparison, level: Level, registry: Registry) -> tuple[float, float]:
+        """M and u of a level against a registry.
 
-        For a level with ``frequency`` u is what holds where the frequency is unknown; elsewhere the frequency
-        takes its place.
+        For a level with ``frequency`` u is what holds where the frequency is unknown; elsewhere the frequency takes
+        its place. An interaction has no m and u: two numbers are given whose ratio is its correction of the others'.
         """
-        learned = self.parameters[comparison][level.name]
-        return math.log2(learned.m), math.log2(1 / citizens if level.unique else learned.u)
+        if comparison.is_interaction:
+            ratio = registry.ratios[comparison.name][level.name] if level.together else 1.0
+            return 0.5 / max(ratio, 1.0), 0.5 / max(1 / ratio, 1.0)
+        learned = self.parameters[comparison.name][level.name]
+        return learned.m, 1 / registry.citizens if level.unique else learned.u
 
     def prior_bits(self, citizens: int) -> float:
         """Log2 odds that a dose and one citizen, drawn at random, are the same person."""
@@ -114,7 +131,9 @@ class Model:
         try:
             data = json.loads(text)
             if data["schema_version"] != SCHEMA_VERSION:
-                raise ModelError(f"schema version {data['schema_version']}, this program reads {SCHEMA_VERSION}")
+                raise ModelError(
+                    f"schema version {data['schema_version']}, this program reads {SCHEMA_VERSION}"
+                )
             model = cls(
                 name=data["name"],
                 specification=Specification.from_dict(data["specification"]),
@@ -128,8 +147,9 @@ class Model:
                 evidence=data["evidence"],
             )
             for comparison in model.specification.comparisons:
-                for level in comparison.levels:
-                    model.bits(comparison.name, level, 2)
+                for level in () if comparison.is_interaction else comparison.levels:
+                    math.log2(model.parameters[comparison.name][level.name].m)
+                    math.log2(model.parameters[comparison.name][level.name].u)
         except ModelError:
             raise
         except (KeyError, TypeError, ValueError) as error:

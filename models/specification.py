@@ -24,12 +24,16 @@ class Level:
         when: SQL over ``<column>_l`` and ``<column>_r``; None for the last level, which takes the rest.
         frequency: the column whose share among the citizens is u for this pair.
         unique: u is 1 / number of citizens.
+        together, apart: makes the level an interaction: its weight is -log2 of how many times more pairs of citizens
+            agree on all columns of ``together``, and not on ``apart``, than if the columns were independent.
     """
 
     name: str
     when: str | None = None
     frequency: str | None = None
     unique: bool = False
+    together: tuple[str, ...] = ()
+    apart: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,11 @@ class Comparison:
     missing: str
     levels: tuple[Level, ...]
     expressions: Mapping[str, str]
+
+    @property
+    def is_interaction(self) -> bool:
+        """It corrects the others' weights for agreeing together, and has no m and u of its own."""
+        return any(level.together for level in self.levels)
 
     def inlined(self, condition: str) -> str:
         """The condition with every named expression written out: what a tool without named expressions needs."""
@@ -72,6 +81,11 @@ class Specification:
         """Columns whose frequencies among the citizens are u of some level, in order of first use."""
         found = (level.frequency for comparison in self.comparisons for level in comparison.levels)
         return tuple(dict.fromkeys(column for column in found if column))
+
+    @property
+    def interactions(self) -> tuple[tuple[str, Level], ...]:
+        """The levels that are interactions, each with its comparison's name."""
+        return tuple((c.name, level) for c in self.comparisons for level in c.levels if level.together)
 
     @property
     def compared_columns(self) -> tuple[str, ...]:
@@ -119,14 +133,19 @@ class Specification:
                 name=data["name"],
                 columns=dict(data.get("columns", {})),
                 blocking=tuple(
-                    BlockingRule(rule["name"], tuple(rule["on"]), tuple(rule.get("split", ())), rule.get("any", False))
+                    BlockingRule(
+                        rule["name"], tuple(rule["on"]), tuple(rule.get("split", ())), rule.get("any", False)
+                    )
                     for rule in data["blocking"]
                 ),
                 comparisons=tuple(
                     Comparison(
                         name=comparison["name"],
                         missing=comparison["missing"],
-                        levels=tuple(Level(**level) for level in comparison["level"]),
+                        levels=tuple(
+                            Level(**{**level, "together": tuple(level.get("together", ()))})
+                            for level in comparison["level"]
+                        ),
                         expressions=dict(comparison.get("expressions", {})),
                     )
                     for comparison in data["comparison"]
@@ -151,9 +170,14 @@ class Specification:
                     f"comparison {comparison.name}: the last level, and only it, takes the rest and has no 'when'"
                 )
             for level in comparison.levels:
-                if level.frequency and level.unique:
+                if bool(level.frequency) + level.unique + bool(level.together) > 1:
                     raise SpecificationError(
-                        f"comparison {comparison.name}, level {level.name}: 'frequency' or 'unique', not both"
+                        f"comparison {comparison.name}, level {level.name}: "
+                        "one of 'frequency', 'unique' and 'together', not several"
+                    )
+                if comparison.is_interaction and level is not comparison.levels[-1] and not level.together:
+                    raise SpecificationError(
+                        f"comparison {comparison.name}, level {level.name}: it lacks 'together', as its neighbours have"
                     )
 
 
@@ -175,6 +199,10 @@ def _level_to_dict(level: Level) -> dict[str, Any]:
         data["frequency"] = level.frequency
     if level.unique:
         data["unique"] = True
+    if level.together:
+        data["together"] = list(level.together)
+    if level.apart:
+        data["apart"] = level.apart
     return data
 
 

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from models.model import Model
+from models.model import Model, Registry
 from models.specification import BlockingRule, Comparison
 
 
-def to_splink(model: Model, citizens: int) -> dict[str, Any]:
+def to_splink(model: Model, registry: Registry) -> dict[str, Any]:
     """Settings that Splink loads and that give the same match weights, calibration aside.
 
     The left input holds dose records, the right one citizens; both have the columns of
@@ -15,15 +15,17 @@ def to_splink(model: Model, citizens: int) -> dict[str, Any]:
 
     Args:
         model: the trained model.
-        citizens: size of the registry it is run against: the prior and u of unique levels follow from it.
+        registry: what it is run against: the prior, u of unique levels and interactions follow from it.
     """
-    probability = model.in_registry / citizens
+    probability = model.in_registry / registry.citizens
     return {
         "link_type": "link_only",
         "unique_id_column_name": "unique_id",
         "probability_two_random_records_match": probability,
         "blocking_rules_to_generate_predictions": [_blocking(rule) for rule in model.specification.blocking],
-        "comparisons": [_comparison(model, comparison, citizens) for comparison in model.specification.comparisons],
+        "comparisons": [
+            _comparison(model, comparison, registry) for comparison in model.specification.comparisons
+        ],
         "retain_intermediate_calculation_columns": False,
         "retain_matching_columns": False,
     }
@@ -39,17 +41,21 @@ def _blocking(rule: BlockingRule) -> dict[str, Any]:
     return data
 
 
-def _comparison(model: Model, comparison: Comparison, citizens: int) -> dict[str, Any]:
+def _comparison(model: Model, comparison: Comparison, registry: Registry) -> dict[str, Any]:
     levels: list[dict[str, Any]] = [
-        {"sql_condition": comparison.inlined(comparison.missing), "label_for_charts": "missing", "is_null_level": True}
+        {
+            "sql_condition": comparison.inlined(comparison.missing),
+            "label_for_charts": "missing",
+            "is_null_level": True,
+        }
     ]
     for level in comparison.levels:
-        learned = model.parameters[comparison.name][level.name]
+        m, u = model.m_u(comparison, level, registry)
         data: dict[str, Any] = {
             "sql_condition": "ELSE" if level.when is None else comparison.inlined(level.when),
             "label_for_charts": level.name,
-            "m_probability": learned.m,
-            "u_probability": 1 / citizens if level.unique else learned.u,
+            "m_probability": m,
+            "u_probability": u,
         }
         if level.frequency:
             data["tf_adjustment_column"] = level.frequency

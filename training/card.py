@@ -6,16 +6,16 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from models import Model, to_splink
+from models import Comparison, Level, Model, Registry, to_splink
 
 
 def write_card(folder: Path, model: Model) -> None:
     """Write ``splink.json``, ``card.md`` and ``charts/match_weights.svg`` into a model folder."""
-    citizens = model.evidence["citizens"]
-    settings = json.dumps(to_splink(model, citizens), ensure_ascii=False, indent=1)
+    registry = Registry(**model.evidence["registry"])
+    settings = json.dumps(to_splink(model, registry), ensure_ascii=False, indent=1)
     (folder / "splink.json").write_text(settings + "\n", encoding="utf-8")
     (folder / "charts").mkdir(exist_ok=True)
-    _match_weights(model, citizens).savefig(folder / "charts" / "match_weights.svg", metadata={"Date": None})
+    _match_weights(model, registry).savefig(folder / "charts" / "match_weights.svg", metadata={"Date": None})
     (folder / "card.md").write_text(_card(model), encoding="utf-8")
 
 
@@ -24,11 +24,9 @@ def _card(model: Model) -> str:
     labels, thresholds = evidence["labels"], evidence["thresholds"]
     false, missed = thresholds["false_link_rate"], thresholds["missed_link_rate"]
     rows = "\n".join(
-        f"| {comparison.name} | {level.name} | {learned.m:.3g} | {learned.u:.3g} | "
-        f"{math.log2(learned.m / learned.u):+.1f}{' (by frequency)' if level.frequency else ''} | {learned.positives:.0f} |"
+        _row(model, comparison, level)
         for comparison in model.specification.comparisons
         for level in comparison.levels
-        for learned in (model.parameters[comparison.name][level.name],)
     )
     return f"""# Model {model.name}
 
@@ -36,7 +34,7 @@ Digest `{model.digest[:12]}`, specification `{model.specification.name}`, seed {
 
 ## Trained on
 {labels["positives"]:,} labelled matches and {labels["negatives"]:,} non-matches; left out: {labels["repeated"]:,} repeated,
-{labels["contradicted"]:,} contradicted, {labels["unknown_ids"]:,} with unknown ids. Registry of {evidence["citizens"]:,} citizens.
+{labels["contradicted"]:,} contradicted, {labels["unknown_ids"]:,} with unknown ids. Registry of {evidence["registry"]["citizens"]:,} citizens.
 {evidence["random_pairs"]:,} random pairs for u. Half of the labelled persons gave m and u, the other half the calibration
 and the thresholds below.
 
@@ -66,13 +64,22 @@ only balanced by the calibration. The error rates hold for doses like those labe
 """
 
 
-def _match_weights(model: Model, citizens: int) -> Figure:
+def _row(model: Model, comparison: Comparison, level: Level) -> str:
+    m, u = model.m_u(comparison, level, Registry(**model.evidence["registry"]))
+    bits = f"{math.log2(m / u):+.1f}{' (by frequency)' if level.frequency else ''}"
+    if comparison.is_interaction:
+        return f"| {comparison.name} | {level.name} | – | – | {bits} | – |"
+    seen = model.parameters[comparison.name][level.name].positives
+    return f"| {comparison.name} | {level.name} | {m:.3g} | {u:.3g} | {bits} | {seen:.0f} |"
+
+
+def _match_weights(model: Model, registry: Registry) -> Figure:
     names, weights = [], []
     for comparison in model.specification.comparisons:
         for level in comparison.levels:
-            m, u = model.bits(comparison.name, level, citizens)
+            m, u = model.m_u(comparison, level, registry)
             names.append(f"{comparison.name}: {level.name.replace('_', ' ')}")
-            weights.append(m - u)
+            weights.append(math.log2(m / u))
     figure = Figure(figsize=(8, 0.22 * len(names) + 1), layout="constrained")
     axes = figure.subplots()
     colours = ["#1b7f5c" if weight > 0 else "#b3402e" for weight in weights]

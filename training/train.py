@@ -14,11 +14,11 @@ from linkage.blocking import Budget, plan_blocking
 from linkage.deciding import WEAKEST
 from linkage.errors import UserError
 from linkage.progress import Progress, silent
-from linkage.scoring import compared_tables, compile_scoring, derive
+from linkage.scoring import compared_tables, compile_scoring, derive, measure_registry
 from linkage.standardise import standardise
 from linkage.tables import CITIZENS, DOSES, LABELS, TableSchema, read_table
 from linkage.workspace import Workspace
-from models import Calibration, LevelParameters, Model, Specification, Thresholds
+from models import Calibration, LevelParameters, Model, Registry, Specification, Thresholds
 from training.calibration import Scored, calibrate
 from training.card import write_card
 from training.estimation import estimate, levels_of, random_pairs, same_value_shares
@@ -118,7 +118,8 @@ def _learn(
     progress: Progress,
 ) -> Model:
     specification = job.specification
-    citizens = _count(connection, "citizens_compared")
+    registry = measure_registry(connection, specification)
+    citizens = registry.citizens
     labelled = connection.execute(
         "SELECT dose_key, is_match, weight, person FROM labelled ORDER BY dose_key, citizen_key"
     ).fetchnumpy()
@@ -134,7 +135,7 @@ def _learn(
         calibration=Calibration(),
         thresholds=Thresholds(accept=1.0, review=0.0),
     )
-    scored = _scored(connection, model, np.unique(np.asarray(labelled["dose_key"])[apart]), citizens)
+    scored = _scored(connection, model, np.unique(np.asarray(labelled["dose_key"])[apart]), registry)
     if len(scored.weight) < HELD_APART_AT_LEAST:
         raise UserError(
             "labels.too_few", path=job.labels, found=len(scored.weight), needed=HELD_APART_AT_LEAST
@@ -155,7 +156,7 @@ def _learn(
         max_missed_link_rate=job.max_missed_link_rate,
     )
     progress("learn", 3, 3)
-    evidence = _evidence(job, inputs, counts, citizens, chosen)
+    evidence = _evidence(job, inputs, counts, registry, chosen)
     return replace(model, calibration=calibration, thresholds=chosen.thresholds, evidence=evidence)
 
 
@@ -190,10 +191,11 @@ def _parameters(
             citizens=citizens,
         )
         for comparison in job.specification.comparisons
+        if not comparison.is_interaction
     }
 
 
-def _scored(connection: duckdb.DuckDBPyConnection, model: Model, doses: Any, citizens: int) -> Scored:
+def _scored(connection: duckdb.DuckDBPyConnection, model: Model, doses: Any, registry: Registry) -> Scored:
     """Score the labelled doses of these keys against the whole registry, the way a run does."""
     connection.register("apart", {"key": doses})
     connection.execute(
@@ -207,7 +209,7 @@ def _scored(connection: duckdb.DuckDBPyConnection, model: Model, doses: Any, cit
     bounds = {"first": 0, "last": int(doses.max()) if len(doses) else 0}
     connection.execute(
         f"CREATE TEMP TABLE scored AS SELECT s.*, number, coalesce(labelled.is_match, false) AS is_match FROM"
-        f" ({compile_scoring(model, citizens, WEAKEST - 20)}) AS s JOIN apart_doses ON apart_doses.key = s.dose_key"
+        f" ({compile_scoring(model, registry, WEAKEST - 20)}) AS s JOIN apart_doses ON apart_doses.key = s.dose_key"
         " LEFT JOIN labelled ON labelled.dose_key = s.dose_key AND labelled.citizen_key = s.citizen_key",
         bounds,
     )
@@ -228,10 +230,10 @@ def _scored(connection: duckdb.DuckDBPyConnection, model: Model, doses: Any, cit
 
 
 def _evidence(
-    job: TrainJob, inputs: dict[str, str], counts: LabelCounts, citizens: int, chosen: Chosen
+    job: TrainJob, inputs: dict[str, str], counts: LabelCounts, registry: Registry, chosen: Chosen
 ) -> dict[str, Any]:
     return {
-        "citizens": citizens,
+        "registry": asdict(registry),
         "labels": asdict(counts),
         "random_pairs": RANDOM_PAIRS,
         "thresholds": chosen.evidence,
@@ -239,8 +241,3 @@ def _evidence(
         "seed": job.seed,
         "versions": {"duckdb": duckdb.__version__, "splink": splink.__version__, "numpy": np.__version__},
     }
-
-
-def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
-    [(rows,)] = connection.execute(f"SELECT count(*) FROM {table}").fetchall()
-    return int(rows)

@@ -117,7 +117,7 @@ def _evaluate(flags: argparse.Namespace) -> Result:
             page=flags.out / "index.html",
         ),
     ]
-    return Result("\n".join(lines), found.to_dict())
+    return Result("\n".join(lines), found.as_dict())
 
 
 def _percent(share: float | None) -> str:
@@ -130,7 +130,7 @@ def _explain(flags: argparse.Namespace) -> Result:
 
 def _report(flags: argparse.Namespace) -> Result:
     found = reports.report(flags.run_folder, flags.by, flags.out, language=flags.lang, force=flags.force)
-    return Result(say("report.done", flags.lang, out=flags.out), found.to_dict())
+    return Result(say("report.done", flags.lang, out=flags.out), found.as_dict())
 
 
 def _model(flags: argparse.Namespace) -> Result:
@@ -174,7 +174,7 @@ def _demo(flags: argparse.Namespace) -> Result:
             ),
         ]
     )
-    return Result(text, {"run": manifest, "evaluation": found.to_dict()})
+    return Result(text, {"run": manifest, "evaluation": found.as_dict()})
 
 
 def read_model(name: str) -> Model:

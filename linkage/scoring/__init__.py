@@ -1,12 +1,14 @@
 """The model compiled to one statement: pairs from the blocking joins, their levels, their bits."""
 
+import math
 from dataclasses import dataclass
 
 import duckdb
 
 from linkage.blocking import block_column
 from linkage.progress import Progress, silent
-from models import Comparison, Model, Specification
+from linkage.scoring.registry import measure_registry
+from models import Comparison, Model, Registry, Specification
 
 __all__ = [
     "Step",
@@ -17,6 +19,7 @@ __all__ = [
     "compile_weights",
     "derive",
     "level_column",
+    "measure_registry",
     "pair_columns",
     "with_steps",
 ]
@@ -86,14 +89,14 @@ def compared_tables(
     progress("prepare records", 2, 2)
 
 
-def compile_scoring(model: Model, citizens: int, weakest: float) -> str:
+def compile_scoring(model: Model, registry: Registry, weakest: float) -> str:
     """The statement that scores the doses with ``key`` from ``$first`` to ``$last``.
 
     Reads ``doses_compared`` and ``citizens_compared``.
 
     Args:
         model: parameters.
-        citizens: size of the registry.
+        registry: what the citizens say about chance agreement.
         weakest: pairs with fewer bits than this are not kept.
 
     Returns:
@@ -110,7 +113,7 @@ def compile_scoring(model: Model, citizens: int, weakest: float) -> str:
     ]
     steps = (
         *compile_levels(specification, ("dose_key", "citizen_key", "rule")),
-        *compile_weights(model, citizens),
+        *compile_weights(model, registry),
     )
     return (
         with_steps(pairs, steps)
@@ -135,14 +138,17 @@ def compile_levels(specification: Specification, keys: tuple[str, ...]) -> tuple
     )
 
 
-def compile_weights(model: Model, citizens: int) -> tuple[Step, ...]:
+def compile_weights(model: Model, registry: Registry) -> tuple[Step, ...]:
     """The steps ``bits`` and ``weights`` over ``levels``: ``bits_<comparison>`` and their sum ``match_weight``."""
     comparisons = model.specification.comparisons
-    bits = "".join(f", {_bits_case(model, c, citizens)} AS {bits_column(c)}" for c in comparisons)
+    bits = "".join(f", {_bits_case(model, c, registry)} AS {bits_column(c)}" for c in comparisons)
     total = " + ".join(bits_column(c) for c in comparisons)
     return (
         Step("bits", f"SELECT *{bits} FROM levels"),
-        Step("weights", f"SELECT *, {model.prior_bits(citizens)!r} + {total} AS match_weight FROM bits"),
+        Step(
+            "weights",
+            f"SELECT *, {model.prior_bits(registry.citizens)!r} + {total} AS match_weight FROM bits",
+        ),
     )
 
 
@@ -194,10 +200,10 @@ def _level_case(comparison: Comparison) -> str:
     return f"(CASE WHEN {comparison.missing} THEN 0 {tests} ELSE {len(comparison.levels)} END)::UTINYINT"
 
 
-def _bits_case(model: Model, comparison: Comparison, citizens: int) -> str:
+def _bits_case(model: Model, comparison: Comparison, registry: Registry) -> str:
     weights = []
     for place, level in enumerate(comparison.levels, start=1):
-        m, u = model.bits(comparison.name, level, citizens)
+        m, u = (math.log2(probability) for probability in model.m_u(comparison, level, registry))
         against = f"coalesce(log2(frequency_{level.frequency}), {u!r})" if level.frequency else repr(u)
         weights.append(
             f"WHEN {place} THEN {m!r} - ({against})" if level.frequency else f"WHEN {place} THEN {m - u!r}"
