@@ -4,6 +4,8 @@ import sys
 import time
 from typing import Protocol, TextIO
 
+from linkage.messages import catalogue, say
+
 
 class Progress(Protocol):
     """What long work reports to; pass `silent` where nobody looks."""
@@ -19,8 +21,9 @@ def silent(stage: str, done: float, total: float) -> None:
 class Terminal:
     """A bar on a terminal, a plain line at most every ten seconds elsewhere."""
 
-    def __init__(self, stream: TextIO = sys.stderr) -> None:
-        self._stream = stream
+    def __init__(self, language: str = "en", stream: TextIO | None = None) -> None:
+        self._language = language
+        self._stream = stream = stream or sys.stderr
         self._live = stream.isatty()
         self._stage = ""
         self._started = 0.0
@@ -36,8 +39,11 @@ class Terminal:
         self._printed = now
         share = min(done / total, 1.0) if total else 1.0
         spent = now - self._started
-        left = f", {_clock(spent / share - spent)} left" if 0 < share < 1 else ""
-        text = f"{stage}: {share:4.0%} in {_clock(spent)}{left}"
+        key = f"progress.{stage.replace(' ', '_')}"
+        name = say(key, self._language) if key in catalogue() else stage
+        text = say("progress.done", self._language, stage=name, share=f"{share:4.0%}", spent=_clock(spent))
+        if 0 < share < 1:
+            text += say("progress.left", self._language, left=_clock(spent / share - spent))
         if self._live:
             bar = "█" * round(share * 24)
             self._stream.write(f"\r\x1b[K{bar:·<24} {text}" + ("\n" if finished else ""))

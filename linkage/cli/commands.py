@@ -125,7 +125,8 @@ def _percent(share: float | None) -> str:
 
 
 def _explain(flags: argparse.Namespace) -> Result:
-    return Result(*explain(flags.run_folder, flags.dose_id, flags.lang))
+    explanation = explain(flags.run_folder, flags.dose_id)
+    return Result(explanation.as_text(flags.lang), explanation.as_dict())
 
 
 def _report(flags: argparse.Namespace) -> Result:

@@ -1,0 +1,216 @@
+"""Why a dose was decided as it was: each candidate's comparisons in bits, the posterior, and the reason in words."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from linkage.errors import UserError
+from linkage.messages import say
+from linkage.scoring import bits_column
+from models import Model, ModelError
+
+__all__ = ["CandidateExplanation", "Explanation", "explain"]
+
+FIELDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "name": (("full_name",), ("full_name",)),
+    "birth_date": (("date_of_birth",), ("date_of_birth",)),
+    "id": (("national_id",), ("citizen_id", "previous_ids")),
+    "sex": (("sex",), ("sex",)),
+    "place": (("commune", "district", "province"), ("commune", "district", "province")),
+    "phone": (("phone",), ("phone",)),
+    "insurance_no": (("health_insurance_no",), ("health_insurance_no",)),
+}
+"""What a comparison looks at, as typed: the dose's columns and the citizen's."""
+
+SHOWN = 5
+CLOSE_BITS = 7.0
+"""A runner-up within this many bits is named as the reason for a review: odds under 128 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One comparison of one candidate: its level, its bits, and what the two sides say as typed."""
+
+    comparison: str
+    level: str
+    bits: float
+    recorded: str
+    registry: str
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateExplanation:
+    """One candidate: probability, match weight in bits (``prior_bits`` included), and its comparisons."""
+
+    citizen_id: str
+    probability: float
+    match_weight: float
+    prior_bits: float
+    comparisons: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a dose was decided so."""
+
+    dose_id: str
+    decision: str
+    outcome: str
+    rule: str | None
+    probability_of_none: float
+    candidates: tuple[CandidateExplanation, ...]
+    reasons: tuple[tuple[str, dict[str, Any]], ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+    def as_text(self, language: str) -> str:
+        """What a person reads."""
+        lines = [f"{self.dose_id}: {say(f'decision.{self.decision}', language)}, {say(f'outcome.{self.outcome}', language)}"]
+        lines += [say(key, language, **_worded(facts, language)) for key, facts in self.reasons]
+        for number, candidate in enumerate(self.candidates, start=1):
+            lines += ["", _heading(number, candidate, language)]
+            lines += [_line(line, language) for line in candidate.comparisons]
+        if self.candidates:
+            share = f"{self.probability_of_none:.6f}"
+            lines += ["", say("explain.none", language, probability=share)]
+        return "\n".join(lines)
+
+
+def explain(run: Path, dose_id: str) -> Explanation:
+    """Explain a decision from the folder RUN alone.
+
+    Raises:
+        UserError: the folder is no run, or has no such dose.
+    """
+    connection = duckdb.connect()
+    try:
+        model = Model.read(run)
+        decisions = _rows(connection, run, "decisions", dose_id)
+        candidates = _rows(connection, run, "candidates", dose_id)
+        doses = _rows(connection, run, "doses", dose_id)
+        quarantine = _rows(connection, run, "quarantine", dose_id)
+    except (OSError, ModelError, duckdb.Error) as error:
+        raise UserError("explain.no_run", path=run) from error
+    if not decisions:
+        raise UserError("explain.no_dose", path=run, dose_id=dose_id)
+    # a repeated dose_id has one decided row and others in quarantine: the decided one is explained
+    decision = min(decisions, key=lambda row: row["decision"] == "quarantine")
+    explained = tuple(
+        _candidate(connection, run, model, doses[0], candidate)
+        for candidate in sorted(candidates, key=lambda row: row["rank"])
+    )
+    none = max(0.0, 1 - sum(candidate.probability for candidate in explained))
+    problems = [row["problem"] for row in quarantine if row["table"] == "doses"]
+    return Explanation(
+        dose_id=dose_id,
+        decision=decision["decision"],
+        outcome=decision["outcome"],
+        rule=decision["rule"],
+        probability_of_none=none if explained else 1.0,
+        candidates=explained[:SHOWN],
+        reasons=tuple(_reasons(decision, explained, model, problems)),
+    )
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, run: Path, name: str, dose_id: str) -> list[dict[str, Any]]:
+    result = connection.execute("FROM read_parquet(?) WHERE dose_id = ?", [str(run / f"{name}.parquet"), dose_id])
+    columns = [column[0] for column in result.description or ()]
+    return [dict(zip(columns, row, strict=True)) for row in result.fetchall()]
+
+
+def _candidate(
+    connection: duckdb.DuckDBPyConnection, run: Path, model: Model, dose: dict[str, Any], candidate: dict[str, Any]
+) -> CandidateExplanation:
+    result = connection.execute(
+        "FROM read_parquet(?) WHERE citizen_id = ?", [str(run / "citizens.parquet"), candidate["citizen_id"]]
+    )
+    columns = [column[0] for column in result.description or ()]
+    citizen = dict(zip(columns, result.fetchall()[0], strict=True))
+    lines = []
+    for comparison in model.specification.comparisons:
+        recorded, registry = FIELDS.get(comparison.name, ((), ()))
+        lines.append(
+            Line(
+                comparison=comparison.name,
+                level=candidate[comparison.name],
+                bits=candidate[bits_column(comparison)],
+                recorded=", ".join(dose[column] for column in recorded if dose[column]),
+                registry=", ".join(citizen[column] for column in registry if citizen[column]),
+            )
+        )
+    return CandidateExplanation(
+        citizen_id=candidate["citizen_id"],
+        probability=candidate["probability"],
+        match_weight=candidate["match_weight"],
+        prior_bits=candidate["match_weight"] - sum(line.bits for line in lines),
+        comparisons=tuple(lines),
+    )
+
+
+def _reasons(
+    decision: dict[str, Any], candidates: tuple[CandidateExplanation, ...], model: Model, problems: list[str]
+) -> list[tuple[str, dict[str, Any]]]:
+    if decision["decision"] == "quarantine":
+        return [("explain.quarantine", {"problem": problem}) for problem in problems]
+    if decision["outcome"] == "foreigner":
+        return [("explain.foreigner", {})]
+    if not candidates:
+        return [("explain.no_candidate", {})]
+    best = candidates[0]
+    facts = {"probability": f"{best.probability:.4f}", "threshold": f"{model.thresholds.accept:.4f}"}
+    reasons: list[tuple[str, dict[str, Any]]] = []
+    if decision["decision"] == "accept":
+        reasons.append(("explain.accept", facts))
+    elif decision["decision"] == "no_match":
+        reasons.append(("explain.no_match", {"threshold": f"{model.thresholds.review:.4f}"}))
+    elif decision["margin"] is not None and decision["margin"] < CLOSE_BITS and candidates[1].probability > 0.001:
+        reasons.append(("explain.close", facts | {"margin": f"{decision['margin']:.1f}"}))
+    else:
+        reasons.append(("explain.not_enough", facts))
+    said = [line for line in best.comparisons if line.bits and f"{line.comparison}.{line.level}" != "coincidence.none"]
+    for_it = sorted((line for line in said if line.bits > 0), key=lambda line: -line.bits)
+    against = sorted((line for line in said if line.bits < 0), key=lambda line: line.bits)
+    if for_it:
+        reasons.append(("explain.for", {"levels": tuple((x.comparison, x.level) for x in for_it)}))
+    if against:
+        reasons.append(("explain.against", {"levels": tuple((x.comparison, x.level) for x in against)}))
+    return reasons
+
+
+def _worded(facts: dict[str, Any], language: str) -> dict[str, Any]:
+    worded = dict(facts)
+    if "levels" in facts:
+        worded["levels"] = "; ".join(_level(comparison, level, language) for comparison, level in facts["levels"])
+    if "problem" in facts:
+        worded["problem"] = say(f"problem.{facts['problem']}", language)
+    return worded
+
+
+def _level(comparison: str, level: str, language: str) -> str:
+    if level == "missing":
+        return say("level.missing", language, comparison=say(f"comparison.{comparison}", language))
+    return say(f"level.{comparison}.{level}", language)
+
+
+def _heading(number: int, candidate: CandidateExplanation, language: str) -> str:
+    return say(
+        "explain.candidate",
+        language,
+        number=number,
+        citizen_id=candidate.citizen_id,
+        probability=f"{candidate.probability:.6f}",
+        match_weight=f"{candidate.match_weight:+.1f}",
+        prior=f"{candidate.prior_bits:+.1f}",
+    )
+
+
+def _line(line: Line, language: str) -> str:
+    text = f"  {line.bits:+7.1f}  {_level(line.comparison, line.level, language)}"
+    if line.recorded or line.registry:
+        text += f"  [{line.recorded or '–'} | {line.registry or '–'}]"
+    return text
