@@ -90,14 +90,10 @@ def synthesise(
     (partial / "targets.json").write_text(as_json(figures), encoding="utf-8")
     partial.rename(out)
     progress("synthesise", STAGES, STAGES)
-    return PopulationReport(
-        tables["citizens"].num_rows, tables["doses"].num_rows, tables["labels"].num_rows, figures
-    )
+    return PopulationReport(tables["citizens"].num_rows, tables["doses"].num_rows, tables["labels"].num_rows, figures)
 
 
-def _tables(
-    citizens: int, doses: int, seed: int, progress: Progress
-) -> tuple[dict[str, pa.Table], tuple[Figure, ...]]:
+def _tables(citizens: int, doses: int, seed: int, progress: Progress) -> tuple[dict[str, pa.Table], tuple[Figure, ...]]:
     streams = [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(8)]
     vaccinated = count_vaccinated(citizens, doses)
     missing = round(ABSENT * vaccinated)
@@ -122,9 +118,7 @@ def _tables(
         {
             "dose_id": injected.table["dose_id"],
             "citizen_id": pa.array(keep(identity.number[who], known), pa.string()),
-            "person_id": pa.array(
-                [f"P{p:09d}" if p >= 0 else f"F{-p:09d}" for p in injected.person.tolist()]
-            ),
+            "person_id": pa.array([f"P{p:09d}" if p >= 0 else f"F{-p:09d}" for p in injected.person.tolist()]),
             "duplicate_of": pa.array(injected.duplicate_of, pa.string()),
             "labelled": pa.array(held.astype(np.int64)),
         }

@@ -45,9 +45,7 @@ def type_birth_dates(
         "day off": np.where(rng.random(count) < 0.7, -1, 1),
         "lunar": -rng.integers(20, 51, count),
     }
-    typed = np.where(
-        error == "year off", _date(year + off_by["year off"] // 365, month, np.minimum(day, 28)), typed
-    )
+    typed = np.where(error == "year off", _date(year + off_by["year off"] // 365, month, np.minimum(day, 28)), typed)
     for kind in ("day off", "lunar"):
         typed = np.where(error == kind, born + off_by[kind], typed)
     for kind, other in instead.items():

@@ -14,22 +14,24 @@ from evaluation.population.registry import World
 from evaluation.population.subjects import CLASSES, FOREIGN, Subjects
 
 RETYPED = 0.06  # doses whose facility typed the person anew
-DAY = {name: int(np.datetime64(date, "D").astype(np.int64)) for name, date in
-       (("start", "2021-03-08"), ("summer", "2021-07-15"), ("children", "2021-11-01"), ("end",
-       "2022-08-31"))}  # fmt: skip
+DAY = {
+    name: int(np.datetime64(date, "D").astype(np.int64))
+    for name, date in (
+        ("start", "2021-03-08"), ("summer", "2021-07-15"), ("children", "2021-11-01"), ("end", "2022-08-31"),
+    )
+}  # fmt: skip
+WAYS = 6  # of spelling a vaccine
 VACCINES = {  # weight of the first dose, days to the second, spellings
-    "AstraZeneca": (38, 70, ("AstraZeneca", "COVID-19 Vaccine AstraZeneca", "Astra Zeneca", "AZ",
-    "Vaxzevria", "astrazeneca")),
-    "Pfizer": (28, 24, ("Pfizer", "Comirnaty", "Pfizer-BioNTech", "PFIZER", "Comirnaty (Pfizer)",
-    "Pfizer/BNT162b2")),
-    "Vero Cell": (23, 25, ("Vero Cell", "Verocell", "Sinopharm", "VERO CELL", "Vero-Cell",
-    "Sinopharm (Vero Cell)")),
-    "Moderna": (8, 28, ("Moderna", "Spikevax", "MODERNA", "Moderna (Spikevax)", "Spikevax (Moderna)",
-    "Modena")),
-    "Abdala": (2, 14, ("Abdala", "ABDALA", "Abdala (Cuba)", "abdala", "Abdala", "AICA Abdala")),
-    "Sputnik V": (0.6, 21, ("Sputnik V", "Gam-COVID-Vac", "SPUTNIK V", "Sputnik", "Sputnik-V", "Sputnik V")),
-    "Hayat-Vax": (0.3, 25, ("Hayat-Vax", "Hayat Vax", "HAYAT-VAX", "Hayat - Vax", "Hayat-Vax", "HayatVax")),
-    "Janssen": (0.1, 60, ("Janssen", "Johnson & Johnson", "JANSSEN", "J&J", "Janssen", "Janssen (J&J)")),
+    "AstraZeneca": (
+        38, 70, "AstraZeneca|COVID-19 Vaccine AstraZeneca|Astra Zeneca|AZ|Vaxzevria|astrazeneca"
+    ),
+    "Pfizer": (28, 24, "Pfizer|Comirnaty|Pfizer-BioNTech|PFIZER|Comirnaty (Pfizer)|Pfizer/BNT162b2"),
+    "Vero Cell": (23, 25, "Vero Cell|Verocell|Sinopharm|VERO CELL|Vero-Cell|Sinopharm (Vero Cell)"),
+    "Moderna": (8, 28, "Moderna|Spikevax|MODERNA|Moderna (Spikevax)|Spikevax (Moderna)|Modena"),
+    "Abdala": (2, 14, "Abdala|ABDALA|Abdala (Cuba)|abdala|Abdala|AICA Abdala"),
+    "Sputnik V": (0.6, 21, "Sputnik V|Gam-COVID-Vac|SPUTNIK V|Sputnik|Sputnik-V|Sputnik V"),
+    "Hayat-Vax": (0.3, 25, "Hayat-Vax|Hayat Vax|HAYAT-VAX|Hayat - Vax|Hayat-Vax|HayatVax"),
+    "Janssen": (0.1, 60, "Janssen|Johnson & Johnson|JANSSEN|J&J|Janssen|Janssen (J&J)"),
 }  # fmt: skip
 DOSE_NUMBER = ("{}", "Mũi {}", "mũi {}", "Lần {}")
 
@@ -90,9 +92,7 @@ def inject(count: int, doubled: int, subjects: Subjects, world: World, rng: np.r
     return Doses(table, subjects.person[subject[again]][order], primary[order])
 
 
-def _events(
-    subjects: Subjects, subject: Ints, people: People, rng: np.random.Generator
-) -> tuple[Ints, Ints, Ints]:
+def _events(subjects: Subjects, subject: Ints, people: People, rng: np.random.Generator) -> tuple[Ints, Ints, Ints]:
     """Number, day and vaccine of every dose; the doses of a person follow one another over all profiles."""
     person = subjects.person[subject]
     _, start, which, held = np.unique(person, return_index=True, return_inverse=True, return_counts=True)
@@ -102,9 +102,7 @@ def _events(
     pfizer = list(VACCINES).index("Pfizer")
     first = np.where(age < 18, pfizer, draw(rng, weight, len(start)))
     second_gap = np.array([entry[1] for entry in VACCINES.values()])[first] + rng.integers(0, 15, len(start))
-    opening = np.clip(
-        rng.normal(DAY["summer"] + 30, 45, len(start)).astype(np.int64), DAY["start"], DAY["end"]
-    )
+    opening = np.clip(rng.normal(DAY["summer"] + 30, 45, len(start)).astype(np.int64), DAY["start"], DAY["end"])
     opening = np.where(age < 18, DAY["children"] + rng.integers(0, 60, len(start)), opening)
     later = rng.integers(95, 170, len(person))
     step = np.select([ordinal == 0, ordinal == 1], [0, second_gap[which]], later)
@@ -138,8 +136,8 @@ def _where_injected(typed_at: Ints, entered_twice: Flags, rng: np.random.Generat
 
 
 def _spell(vaccine: Ints, facility: Ints, rng: np.random.Generator) -> Texts:
-    spellings = np.stack([texts(entry[2]) for entry in VACCINES.values()])
-    way = np.where(rng.random(len(vaccine)) < 0.1, rng.integers(0, 6, len(vaccine)), facility * 5 % 6)
+    spellings = np.stack([texts(entry[2].split("|")) for entry in VACCINES.values()])
+    way = np.where(rng.random(len(vaccine)) < 0.1, rng.integers(0, WAYS, len(vaccine)), facility * 5 % WAYS)
     return spellings[vaccine, way]
 
 

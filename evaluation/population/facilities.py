@@ -45,9 +45,7 @@ class Facilities:
             seat=seat[which].astype(np.int64),
         )
 
-    def choose(
-        self, commune: Ints, mistakes: tuple[Texts, ...], rng: np.random.Generator
-    ) -> tuple[Ints, Flags]:
+    def choose(self, commune: Ints, mistakes: tuple[Texts, ...], rng: np.random.Generator) -> tuple[Ints, Flags]:
         """The facility that typed each record, and whether it typed its own commune for everybody.
 
         It is an ordinary one of ``commune``, or one of the district whose habit is among the ``mistakes``.

@@ -57,9 +57,7 @@ def label(doses: Doses, seen: Texts, held: Flags, world: World, rng: np.random.G
             "is_match": pa.array([row[2] for row in rows], pa.int64()),
             "weight": pa.array([round(row[3], 6) for row in rows], pa.float64()),
             "reviewer": pa.array(["synthetic"] * len(rows), pa.string()),
-            "decided_at": pa.array(
-                [str(day + n * 30 // max(1, len(rows))) for n in range(len(rows))], pa.string()
-            ),
+            "decided_at": pa.array([str(day + n * 30 // max(1, len(rows))) for n in range(len(rows))], pa.string()),
         }
     )
 
@@ -98,15 +96,11 @@ class _Neighbours:
     def _namesakes(self, who: int) -> list[int]:
         at = int(self._place[who])
         near = self._order[max(0, at - 4) : at + 5]
-        same = near[
-            (self._name[near] == self._name[who]) & (abs(self._year[near] - self._year[who]) <= NEAR_YEARS)
-        ]
+        same = near[(self._name[near] == self._name[who]) & (abs(self._year[near] - self._year[who]) <= NEAR_YEARS)]
         apart = abs(self._people.born[same] - self._people.born[who])
         return [int(one) for one in same[np.argsort(apart, kind="stable")]]
 
     def _household(self, who: int) -> list[int]:
         near = range(max(0, who - 3), min(len(self._place), who + 4))
         household = self._people.household
-        return sorted(
-            (one for one in near if household[one] == household[who]), key=lambda one: abs(one - who)
-        )
+        return sorted((one for one in near if household[one] == household[who]), key=lambda one: abs(one - who))

@@ -13,16 +13,16 @@ Rewrite = Callable[[str, Random], str]
 TONES = "\u0300\u0301\u0303\u0309\u0323"
 SOUND_ALIKE = (
     ("L", "N"), ("N", "L"), ("Ch", "Tr"), ("Tr", "Ch"), ("S", "X"), ("X", "S"), ("D", "Gi"), ("Gi", "D"),
-    ("V", "D"),
-    ("n", "ng"), ("ng", "n"), ("t", "c"), ("c", "t"), ("i", "y"), ("y", "i"), ("Qu", "Q"),
+    ("V", "D"), ("n", "ng"), ("ng", "n"), ("t", "c"), ("c", "t"), ("i", "y"), ("y", "i"), ("Qu", "Q"),
 )  # fmt: skip
 DOUBLETS = (
     ("Hoàng", "Huỳnh"), ("Vũ", "Võ"), ("Phúc", "Phước"), ("Bảo", "Bửu"), ("Cảnh", "Kiểng"), ("Nhật", "Nhựt"),
     ("Sinh", "Sanh"), ("Chính", "Chánh"), ("Tùng", "Tòng"), ("Chu", "Châu"), ("Trường", "Tràng"),
 )  # fmt: skip
-OLD_PLACEMENT = (("òa", "oà"), ("óa", "oá"), ("ỏa", "oả"), ("õa", "oã"), ("ọa", "oạ"), ("úy", "uý"), ("ùy",
-"uỳ"),
-                 ("ủy", "uỷ"), ("ũy", "uỹ"), ("ụy", "uỵ"))  # fmt: skip
+PLACEMENTS = (
+    ("òa", "oà"), ("óa", "oá"), ("ỏa", "oả"), ("õa", "oã"), ("ọa", "oạ"), ("ùy", "uỳ"), ("úy", "uý"),
+    ("ủy", "uỷ"), ("ũy", "uỹ"), ("ụy", "uỵ"),
+)  # fmt: skip
 CODE_POINTS = (
     ("Đ", "\u00d0"),
     ("Đ", "\u0189"),
@@ -36,7 +36,7 @@ TELEX, VNI_KEYS, VIQR = ("^ww", "sfrxj", "D", "d"), ("687", "12345", "9", "9"), 
 
 
 def plain(name: str, random: Random) -> str:
-    """No diacritics; half the time in capitals."""
+    """No diacritics; mostly in capitals."""
     bare = "".join(c for c in unicodedata.normalize("NFD", name) if not unicodedata.combining(c))
     bare = bare.replace("Đ", "D").replace("đ", "d")
     return bare.upper() if random.random() < 0.7 else bare
@@ -193,7 +193,7 @@ def decompose(name: str, _: Random) -> str:
 
 def other_placement(name: str, random: Random) -> str:
     """The tone on the other vowel, where the word allows it."""
-    for one, other in OLD_PLACEMENT:
+    for one, other in PLACEMENTS:
         if name.endswith(one) or one + " " in name:
             return name.replace(one, other)
     return decompose(name, random)
@@ -215,9 +215,7 @@ def _tcvn3() -> dict[str, str]:
         files("linkage.vietnamese").joinpath("data", "tcvn3_to_unicode.json").read_text(encoding="utf-8")
     )
     return {
-        letter: entry["as_cp1252"]
-        for letter, entry in table.items()
-        if letter == unicodedata.normalize("NFC", letter)
+        letter: entry["as_cp1252"] for letter, entry in table.items() if letter == unicodedata.normalize("NFC", letter)
     }
 
 

@@ -57,12 +57,8 @@ def vocabulary() -> Vocabulary:
     surname_tables += [_minority_surnames(group, lists) for group in range(1, len(MINORITY))]
     middle_tables = [_middles(sex, cohort, lists) for sex in range(2) for cohort in range(len(THI))]
     common = [_common_givens(sex) for sex in "FM"]
-    given_tables = [
-        _givens(sex, cohort, common[sex], lists) for sex in range(2) for cohort in range(len(THI))
-    ]
-    given_tables += [
-        _minority_givens(sex, group, lists) for sex in range(2) for group in range(1, len(MINORITY))
-    ]
+    given_tables = [_givens(sex, cohort, common[sex], lists) for sex in range(2) for cohort in range(len(THI))]
+    given_tables += [_minority_givens(sex, group, lists) for sex in range(2) for group in range(1, len(MINORITY))]
     surnames, surname_share = _stack(surname_tables)
     middles, middle_share = _stack(middle_tables)
     givens, given_share = _stack(given_tables)
@@ -104,9 +100,7 @@ def cohort(year: Ints) -> Ints:
     return np.searchsorted(COHORTS, year, side="right").astype(np.int64)
 
 
-def draw_rows(
-    share: np.ndarray[tuple[int, int], np.dtype[np.float64]], row: Ints, rng: np.random.Generator
-) -> Ints:
+def draw_rows(share: np.ndarray[tuple[int, int], np.dtype[np.float64]], row: Ints, rng: np.random.Generator) -> Ints:
     """Draw a column for each entry from its row of shares."""
     result = np.zeros(len(row), dtype=np.int64)
     for which in np.unique(row):
@@ -172,9 +166,7 @@ def _givens(sex: int, group: int, common: dict[str, float], lists: dict[str, lis
 
 def _minority_givens(sex: int, group: int, lists: dict[str, list[str]]) -> dict[str, float]:
     if group == 1:
-        first, clans = (
-            (lists["ede_male"], lists["ede_clans"]) if sex else (lists["ede_female"], lists["ede_clans"])
-        )
+        first, clans = (lists["ede_male"], lists["ede_clans"]) if sex else (lists["ede_female"], lists["ede_clans"])
         return _even([f"Y {name} {clan}" if sex else f"H'{name} {clan}" for name in first for clan in clans])
     if group == 2:
         names = [onset + rhyme for onset in lists["bana_onsets"] for rhyme in lists["bana_rhymes"]]

@@ -2,20 +2,17 @@
 
 from random import Random
 
-OLD_PHONES = {"70": "120", "79": "121", "77": "122", "76": "126", "78": "128", "83": "123", "84": "124",
-"85": "125",
-              "81": "127", "82": "129", "32": "162", "33": "163", "34": "164", "35": "165", "36": "166",
-              "37": "167",
-              "38": "168", "39": "169"}  # fmt: skip
+OLD_PHONES = {  # prefix without its 0, since 2018: before
+    "70": "120", "79": "121", "77": "122", "76": "126", "78": "128", "83": "123", "84": "124", "85": "125",
+    "81": "127", "82": "129", "32": "162", "33": "163", "34": "164", "35": "165", "36": "166", "37": "167",
+    "38": "168", "39": "169",
+}  # fmt: skip
 
 
 def wrong_digit(number: str, random: Random) -> str:
-    """One digit of the serial replaced."""
-    at = (
-        random.randrange(len(number) // 2, len(number))
-        if random.random() < 0.8
-        else random.randrange(3, len(number))
-    )
+    """One digit replaced, mostly of the serial."""
+    start = len(number) // 2 if random.random() < 0.8 else 3
+    at = random.randrange(start, len(number))
     return number[:at] + random.choice([d for d in "0123456789" if d != number[at]]) + number[at + 1 :]
 
 
@@ -62,16 +59,12 @@ def exponent(number: str, _: Random) -> str:
 def two_numbers(number: str, random: Random) -> str:
     """Another number in the same cell."""
     other = str(random.randrange(10_000_000, 390_000_000)).zfill(9)
-    return random.choice(
-        [f"{number}/{other}", f"{other} - {number}", f"{other}; {number}", f"{number} ({other})"]
-    )
+    return random.choice([f"{number}/{other}", f"{other} - {number}", f"{other}; {number}", f"{number} ({other})"])
 
 
 def placeholder(_: str, random: Random) -> str:
     """What stands in the box when there is no number."""
-    return random.choice(
-        ["0", "000000000", "123456789", "999999999999", "chưa có", ".", "không", "-", "000000000000"]
-    )
+    return random.choice(["0", "000000000", "123456789", "999999999999", "chưa có", ".", "không", "-", "000000000000"])
 
 
 def old_phone(phone: str, _: Random) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluation.population.arrays import Flags, Ints, Texts, days, draw, pick, texts, years
+from evaluation.population.arrays import Ints, Texts, days, draw, pick, texts, years
 from evaluation.population.names import (
     HIGHLAND,
     HOME,
@@ -15,15 +15,13 @@ from evaluation.population.names import (
     draw_surnames,
     near_givens,
 )
+from evaluation.population.namesakes import Columns, share_names
 from evaluation.population.places import Places
 
 TODAY = int(np.datetime64("2022-01-01", "D").astype(np.int64))
 TWIN_PAIRS = 68 / 9_200  # pairs per person
 SAME_SEX_TWINS = 0.8
-# share of persons in a cluster of strangers with the same name, birth date and sex: {size: share}
-ABROAD = {2: 0.28, 3: 0.11, 4: 0.03}
-SAME_PROVINCE = 0.021
-FOUR_YEARS = 1_461
+NEAR_TWINS = 0.5  # of twins of one sex: given names one letter or tone apart
 HEAD, SPOUSE, CHILD, FATHER, MOTHER = range(5)
 
 
@@ -52,6 +50,41 @@ class People:
 
 def found_households(count: int, places: Places, words: Vocabulary, rng: np.random.Generator) -> People:
     """Synthesise ``count`` persons."""
+    household, role, sex, born = _settle_homes(count, rng)
+    homes = int(household[-1]) + 1
+    home_commune = draw(rng, places.share, homes)
+    home_group = _groups(places, home_commune, rng)
+    commune, group = home_commune[household], home_group[household]
+    region = places.region[commune]
+    family = draw_surnames(words, places.region[home_commune], home_group, rng)
+    own = draw_surnames(words, region, group, rng)
+    surname = np.where((role == SPOUSE) | (role == MOTHER), own, family[household])
+    middle = draw_middles(words, sex, years(born), group, rng)
+    middle = _shared_by_siblings(household, role, sex, middle, rng)
+    given = draw_givens(words, sex, years(born), group, rng)
+
+    twin = _twins(household, role, group, rng)
+    _, province = np.unique(places.province, return_inverse=True)
+    able = (twin < 0) & (group == 0)
+    born, sex, surname, middle, given = share_names(
+        (born, sex, surname, middle, given), able, commune, province[commune].astype(np.int64), rng
+    )
+    born, sex, surname, middle, given = _make_twins_alike((born, sex, surname, middle, given), twin, group, words, rng)
+    given = _no_two_alike(
+        household,
+        (surname, middle, given),
+        lambda some: draw_givens(words, sex[some], years(born[some]), group[some], rng),
+    )
+    return People(
+        household, role, sex, born, commune, group, surname, middle, given, twin,
+        name=texts(name.strip() for name in words.full(surname, middle, given)),
+        address=_addresses(homes, rng)[household],
+        phone=_phones(household, homes, TODAY - born, rng),
+    )  # fmt: skip
+
+
+def _settle_homes(count: int, rng: np.random.Generator) -> tuple[Ints, Ints, Ints, Ints]:
+    """Household, role, sex and birth date of each person."""
     homes = count // 2 + 50
     head_age = np.clip(rng.gamma(9.0, 5.4, homes), 21, 92)
     couple = rng.random(homes) < np.where(head_age < 70, 0.82, 0.55)
@@ -77,50 +110,8 @@ def found_households(count: int, places: Places, words: Vocabulary, rng: np.rand
     age = _ages(role, head_age[household], rng)
     born = TODAY - np.floor(age * 365.25 + rng.random(count) * 365).astype(np.int64)
     new_year = (rng.random(count) < 0.03) & (years(born) < 1975)
-    born = np.where(
-        new_year, days(born).astype("datetime64[Y]").astype("datetime64[D]").astype(np.int64), born
-    )
-
-    home_commune = draw(rng, places.share, homes)
-    home_group = _groups(places, home_commune, rng)
-    commune, group = home_commune[household], home_group[household]
-    region = places.region[commune]
-    family = draw_surnames(words, places.region[home_commune], home_group, rng)
-    own = draw_surnames(words, region, group, rng)
-    surname = np.where((role == SPOUSE) | (role == MOTHER), own, family[household])
-    middle = draw_middles(words, sex, years(born), group, rng)
-    middle = _shared_by_siblings(household, role, sex, middle, rng)
-    given = draw_givens(words, sex, years(born), group, rng)
-
-    twin = _twins(household, role, group, rng)
-    _, province = np.unique(places.province, return_inverse=True)
-    able = (twin < 0) & (group == 0)
-    born, sex, surname, middle, given = _namesakes(
-        (born, sex, surname, middle, given), able, commune, province[commune].astype(np.int64), rng
-    )
-    second = np.flatnonzero((twin >= 0) & (twin < np.arange(count)))
-    first = twin[second]
-    born[second], surname[second] = born[first], surname[first]
-    alike = rng.random(len(second)) < SAME_SEX_TWINS
-    sex[second] = np.where(alike, sex[first], 1 - sex[first])
-    middle[second] = np.where(alike, middle[first], middle[second])
-    fresh = draw_givens(words, sex[second], years(born[second]), group[second], rng)
-    given[second] = np.where(
-        alike & (rng.random(len(second)) < 0.5), near_givens(words, given[first], rng), fresh
-    )
-    other_sex = second[~alike]
-    middle[other_sex] = draw_middles(words, sex[other_sex], years(born[other_sex]), group[other_sex], rng)
-    given = _no_two_alike(
-        household,
-        (surname, middle, given),
-        lambda some: draw_givens(words, sex[some], years(born[some]), group[some], rng),
-    )
-    return People(
-        household, role, sex, born, commune, group, surname, middle, given, twin,
-        name=texts(name.strip() for name in words.full(surname, middle, given)),
-        address=_addresses(homes, rng)[household],
-        phone=_phones(household, homes, TODAY - born, rng),
-    )  # fmt: skip
+    born = np.where(new_year, days(born).astype("datetime64[Y]").astype("datetime64[D]").astype(np.int64), born)
+    return household, role, sex, born
 
 
 def _ages(role: Ints, head: np.ndarray[tuple[int], np.dtype[np.float64]], rng: np.random.Generator) -> Ints:
@@ -142,13 +133,9 @@ def _groups(places: Places, commune: Ints, rng: np.random.Generator) -> Ints:
     return np.where(rng.random(len(commune)) < share, group, 0)
 
 
-def _shared_by_siblings(
-    household: Ints, role: Ints, sex: Ints, middle: Ints, rng: np.random.Generator
-) -> Ints:
+def _shared_by_siblings(household: Ints, role: Ints, sex: Ints, middle: Ints, rng: np.random.Generator) -> Ints:
     children = np.flatnonzero(role == CHILD)
-    _, first, which = np.unique(
-        household[children] * 2 + sex[children], return_index=True, return_inverse=True
-    )
+    _, first, which = np.unique(household[children] * 2 + sex[children], return_index=True, return_inverse=True)
     shared = middle[children[first[which]]]
     result = middle.copy()
     result[children] = np.where(rng.random(len(children)) < 0.6, shared, middle[children])
@@ -168,55 +155,23 @@ def _twins(household: Ints, role: Ints, group: Ints, rng: np.random.Generator) -
     return twin
 
 
-def _namesakes(
-    columns: tuple[Ints, Ints, Ints, Ints, Ints],
-    able: Flags,
-    commune: Ints,
-    home: Ints,
-    rng: np.random.Generator,
-) -> tuple[Ints, Ints, Ints, Ints, Ints]:
-    """Let able strangers, alike in sex, surname and age, take over one another's name and birth date."""
+def _make_twins_alike(
+    columns: Columns, twin: Ints, group: Ints, words: Vocabulary, rng: np.random.Generator
+) -> Columns:
+    """The second twin takes over the first's birth date, surname, mostly sex and then middle name."""
     born, sex, surname, middle, given = (column.copy() for column in columns)
-    free = able.copy()
-    count = len(born)
-    everywhere = np.zeros_like(home)
-    wishes = [(size, share, home, everywhere) for size, share in ABROAD.items()]
-    for size, share, apart, within in [*wishes, (2, SAME_PROVINCE, commune, home)]:
-        wanted = round(share * count / size)
-        for _ in range(12):
-            if wanted <= 0:
-                break
-            clusters = _alike(np.flatnonzero(free), size, (born, sex, surname), (apart, within), rng)[:wanted]
-            donor, takers = clusters[:, 0], clusters[:, 1:]
-            for column in (born, middle, given):
-                column[takers] = column[donor][:, None]
-            free[clusters.ravel()] = False
-            wanted -= len(clusters)
+    second = np.flatnonzero((twin >= 0) & (twin < np.arange(len(twin))))
+    first = twin[second]
+    born[second], surname[second] = born[first], surname[first]
+    alike = rng.random(len(second)) < SAME_SEX_TWINS
+    sex[second] = np.where(alike, sex[first], 1 - sex[first])
+    year = years(born[second])
+    fresh = draw_middles(words, sex[second], year, group[second], rng)
+    middle[second] = np.where(alike, middle[first], fresh)
+    near = alike & (rng.random(len(second)) < NEAR_TWINS)
+    other = draw_givens(words, sex[second], year, group[second], rng)
+    given[second] = np.where(near, near_givens(words, given[first], rng), other)
     return born, sex, surname, middle, given
-
-
-def _alike(
-    free: Ints,
-    size: int,
-    columns: tuple[Ints, Ints, Ints],
-    sides: tuple[Ints, Ints],
-    rng: np.random.Generator,
-) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
-    """Clusters of free people alike in sex, surname and age; ``sides[0]`` all differ, ``sides[1]`` is one."""
-    apart, within = sides
-    born, sex, surname = columns
-    band = (born[free] + rng.integers(0, FOUR_YEARS)) // FOUR_YEARS
-    order = free[np.lexsort((rng.random(len(free)), band, within[free], surname[free], sex[free]))]
-    rows = order[: len(order) // size * size].reshape(-1, size)
-    fits = np.ones(len(rows), dtype=bool)
-    for column in (sex, surname, within):
-        fits &= (column[rows] == column[rows[:, :1]]).all(axis=1)
-    span = born[rows]
-    fits &= span.max(axis=1) - span.min(axis=1) < FOUR_YEARS
-    places = np.sort(apart[rows], axis=1)
-    fits &= (places[:, 1:] != places[:, :-1]).all(axis=1)
-    rows = rows[fits]
-    return rows[rng.permutation(len(rows))]
 
 
 def _no_two_alike(household: Ints, names: tuple[Ints, Ints, Ints], redraw: Callable[[Ints], Ints]) -> Ints:

@@ -13,20 +13,17 @@ COMMUNES_A_PROVINCE = 3
 
 # millions of inhabitants in 2021, rounded; every province not named here has one
 MILLIONS = {
-    "01": 8.3, "79": 9.2, "38": 3.7, "40": 3.4, "75": 3.2, "74": 2.6, "31": 2.1, "30": 1.9, "34": 1.9,
-    "89": 1.9,
-    "66": 1.9, "24": 1.9, "36": 1.8, "82": 1.8, "91": 1.7, "80": 1.7, "64": 1.6, "87": 1.6, "52": 1.5,
-    "49": 1.5,
-    "25": 1.5, "27": 1.5, "22": 1.4, "68": 1.3, "42": 1.3, "83": 1.3, "19": 1.3, "14": 1.3, "33": 1.3,
-    "56": 1.3,
-    "92": 1.2, "60": 1.2, "51": 1.2, "48": 1.2, "72": 1.2, "94": 1.2, "96": 1.2, "26": 1.2, "77": 1.2,
+    "01": 8.3, "79": 9.2, "38": 3.7, "40": 3.4, "75": 3.2, "74": 2.6, "31": 2.1, "30": 1.9,
+    "34": 1.9, "89": 1.9, "66": 1.9, "24": 1.9, "36": 1.8, "82": 1.8, "91": 1.7, "80": 1.7,
+    "64": 1.6, "87": 1.6, "52": 1.5, "49": 1.5, "25": 1.5, "27": 1.5, "22": 1.4, "68": 1.3,
+    "42": 1.3, "83": 1.3, "19": 1.3, "14": 1.3, "33": 1.3, "56": 1.3, "92": 1.2, "60": 1.2,
+    "51": 1.2, "48": 1.2, "72": 1.2, "94": 1.2, "96": 1.2, "26": 1.2, "77": 1.2,
 }  # fmt: skip
 
 PROVINCE_SHORT = {"79": "TPHCM", "01": "HN", "66": "Đắc Lắc", "77": "BR-VT", "46": "Huế", "52": "B.Định"}
 UNITS = {
     "Thành phố ": "TP. ", "Thị xã ": "TX. ", "Thị trấn ": "TT. ", "Tỉnh ": "T. ", "Quận ": "Q.",
-    "Huyện ": "H. ",
-    "Phường ": "P.", "Xã ": "X. ",
+    "Phường ": "P.", "Huyện ": "H. ", "Xã ": "X. ",
 }  # fmt: skip
 
 STYLES = ("official", "short", "abbreviated", "code", "plain capitals", "plain")
@@ -100,10 +97,7 @@ def _column(
     units: list[tuple[str, str, str, str]], spelled: list[tuple[str, str, str]], style: str
 ) -> tuple[Texts, Texts, Texts]:
     province, district, commune = (
-        texts(
-            _write(unit[level], names[level], style, level)
-            for unit, names in zip(units, spelled, strict=True)
-        )
+        texts(_write(unit[level], names[level], style, level) for unit, names in zip(units, spelled, strict=True))
         for level in range(3)
     )
     return province, district, commune

@@ -17,7 +17,7 @@ from evaluation.population.registry import World
 from evaluation.population.subjects import EXACT, FOREIGN, NO_ID, WRONG
 from evaluation.population.typed_numbers import number_mistakes, type_numbers
 
-# what is wrong with a WRONG record; one thing, with a second by SECOND
+# what is wrong with a WRONG record is one thing; any flawed record may have a second
 WRONG_FIELD = {"name": 0.40, "born": 0.29, "number": 0.31}
 SECOND = {"name": 0.07, "born": 0.05}
 NAME_ERRORS = {
@@ -31,9 +31,11 @@ BIRTH_ERRORS = {
     "serial": 3, "injection": 1, "relative": 1.5, "lunar": 2, "zeros": 1.5, "impossible": 1, "missing": 2,
 }  # fmt: skip
 WRONG_SEX, NO_SEX = 0.005, 0.02
-PRESENT = {"health_insurance_no": 0.30, "phone": 0.88, "province": 0.98, "district": 0.95, "commune": 0.92,
-"address": 0.7,
-           "nationality": 0.5}  # fmt: skip
+PRESENT = {
+    "health_insurance_no": 0.30, "phone": 0.88, "province": 0.98, "district": 0.95, "commune": 0.92,
+    "address": 0.7, "nationality": 0.5,
+}  # fmt: skip
+HOME_NATION = {"Việt Nam": 80, "VN": 12, "Việt nam": 7, "Kinh": 1}
 NATIONS = (
     "Trung Quốc",
     "Hàn Quốc",
@@ -77,23 +79,13 @@ def type_records(world: World, author: Authors, facilities: Facilities, rng: np.
     flawed = resident & ((kind == WRONG) | (kind == NO_ID))
     bad_name = ((kind == WRONG) & (field == 0)) | (flawed & (rng.random(count) < SECOND["name"]))
     bad_born = ((kind == WRONG) & (field == 1)) | (flawed & (rng.random(count) < SECOND["born"]))
+    bad_numbers = ((kind == WRONG) & (field == 2), kind == NO_ID)
     name_error = np.where(bad_name, pick(rng, NAME_ERRORS, count), -1)
     name_mistake = texts([*(rewrite.__name__ for rewrite in NAME_ERRORS), ""])[name_error]
     birth_mistake = texts([*BIRTH_ERRORS, ""])[np.where(bad_born, pick(rng, BIRTH_ERRORS, count), -1)]
-    number_mistake = number_mistakes(
-        ((kind == WRONG) & (field == 2), kind == NO_ID), world, who, relative, rng
-    )
+    number_mistake = number_mistakes(bad_numbers, world, who, relative, rng)
     mistakes = (name_mistake, birth_mistake, number_mistake)
     facility, own_commune = facilities.choose(author.commune, mistakes, rng)
-    seed = int(rng.integers(2**31))
-
-    name = people.name[who]
-    for position, rewrite in enumerate(NAME_ERRORS):
-        change(name, np.flatnonzero(name_error == position), rewrite, seed + position)
-    style = facilities.name_style[facility]
-    for position, tidy in enumerate((errors.capitals, errors.decompose, errors.spaced), start=1):
-        change(name, np.flatnonzero((style == position) & (name_error < 0)), tidy, seed - position)
-
     born = type_birth_dates(
         people.born[who], birth_mistake, facilities.date_format[facility], rng,
         year_only=identity.year_only[who], exact=kind == EXACT,
@@ -105,11 +97,11 @@ def type_records(world: World, author: Authors, facilities: Facilities, rng: np.
         "company": "03" + digits(facility // SLOTS * 7919 + 12_345_678, 8),
     }  # fmt: skip
     number = type_numbers(number_mistake, who, others, world, rng)
-    change(phone, np.flatnonzero(rng.random(count) < 0.05), number_errors.old_phone, seed)
-    change(phone, np.flatnonzero(rng.random(count) < 0.08), number_errors.phone_format, seed + 1)
+    for share, rewrite in ((0.05, number_errors.old_phone), (0.08, number_errors.phone_format)):
+        change(phone, np.flatnonzero(rng.random(count) < share), rewrite, int(rng.integers(2**31)))
     here = np.where(own_commune, facility // SLOTS, author.commune)
     columns = {
-        "full_name": name,
+        "full_name": _type_names(people.name[who], name_error, facilities.name_style[facility], rng),
         "date_of_birth": born,
         "sex": _sexes(people.sex[who], facilities.sex_style[facility], rng),
         "national_id": number,
@@ -119,14 +111,22 @@ def type_records(world: World, author: Authors, facilities: Facilities, rng: np.
         "phone": phone,
         **_write_places(here, facility, facilities, places, rng),
         "address": _write_addresses(people.address[who], author.commune != people.commune[who], rng),
-        "nationality": texts(["Việt Nam", "VN", "Việt nam", "Kinh"])[
-            draw(rng, np.array([80.0, 12, 7, 1]), count)
-        ],
+        "nationality": texts(HOME_NATION)[pick(rng, HOME_NATION, count)],
     }
     for column, share in PRESENT.items():
         columns[column] = keep(columns[column], rng.random(count) < share)
     _make_foreign(columns, np.flatnonzero(kind == FOREIGN), author.person, rng)
     return Records(facility, columns)
+
+
+def _type_names(name: Texts, error: Ints, style: Ints, rng: np.random.Generator) -> Texts:
+    """Names with their error; a facility's harmless style is on names without one."""
+    typed = name.copy()
+    for position, rewrite in enumerate(NAME_ERRORS):
+        change(typed, np.flatnonzero(error == position), rewrite, int(rng.integers(2**31)))
+    for position, rewrite in enumerate((errors.capitals, errors.decompose, errors.spaced), start=1):
+        change(typed, np.flatnonzero((style == position) & (error < 0)), rewrite, int(rng.integers(2**31)))
+    return typed
 
 
 def _relatives(people: People) -> Ints:
@@ -167,9 +167,7 @@ def _write_places(
     style = facilities.place_style[facility]
     style = np.where(rng.random(len(style)) < 0.06, rng.integers(0, len(STYLES), len(style)), style)
     table = [np.stack([written[level] for written in places.written]) for level in range(3)]
-    return {
-        unit: table[level][style, commune] for level, unit in enumerate(("province", "district", "commune"))
-    }
+    return {unit: table[level][style, commune] for level, unit in enumerate(("province", "district", "commune"))}
 
 
 def _write_addresses(address: Texts, moved: Flags, rng: np.random.Generator) -> Texts:
@@ -179,9 +177,7 @@ def _write_addresses(address: Texts, moved: Flags, rng: np.random.Generator) -> 
     shorter = texts(str(text).rpartition(", ")[2] for text in distinct)[which]
     folded = texts(fold(str(text)) for text in distinct)[which]
     other = address[rng.permutation(len(address))]
-    return np.where(
-        moved, other, np.select([way == 0, way == 1, way == 2], [address, shorter, folded], other)
-    )
+    return np.where(moved, other, np.select([way == 0, way == 1, way == 2], [address, shorter, folded], other))
 
 
 def _make_foreign(columns: dict[str, Texts], where: Ints, person: Ints, rng: np.random.Generator) -> None:

@@ -145,7 +145,5 @@ def _deaths(age_days: Ints, vaccinated: Flags, rng: np.random.Generator) -> Text
     dead = rng.random(len(age_days)) < np.where(age_days > 65 * 365, 0.03, 0.002)
     early = np.datetime64("2019-01-01", "D").astype(np.int64)
     late = np.datetime64("2022-09-01", "D").astype(np.int64)
-    date = np.where(
-        vaccinated, late + rng.integers(0, 120, len(dead)), early + rng.integers(0, 1200, len(dead))
-    )
+    date = np.where(vaccinated, late + rng.integers(0, 120, len(dead)), early + rng.integers(0, 1200, len(dead)))
     return keep(days(date).astype(str).astype(object), dead & (date > TODAY - age_days))

@@ -43,17 +43,13 @@ class Subjects:
 
 def count_vaccinated(citizens: int, doses: int) -> int:
     """How many residents are vaccinated to make up ``doses`` doses."""
-    return max(
-        1, min(round(doses * (1 - ENTERED_TWICE - FOREIGN_DOSES) / MEAN_DOSES), round(0.98 * citizens))
-    )
+    return max(1, min(round(doses * (1 - ENTERED_TWICE - FOREIGN_DOSES) / MEAN_DOSES), round(0.98 * citizens)))
 
 
 def choose_absent(people: People, count: int, rng: np.random.Generator) -> Flags:
     """Persons of vaccination age missing from the registry; a twin or an elder more often than by chance."""
     age = _age(people)
-    weight = (
-        np.where(age >= 12, 1.0, 0.02) * np.where(people.twin >= 0, 6.0, 1.0) * np.where(age > 75, 2.0, 1.0)
-    )
+    weight = np.where(age >= 12, 1.0, 0.02) * np.where(people.twin >= 0, 6.0, 1.0) * np.where(age > 75, 2.0, 1.0)
     absent = np.zeros(len(age), dtype=bool)
     absent[rng.choice(len(age), count, replace=False, p=weight / weight.sum())] = True
     return absent

@@ -7,42 +7,34 @@ from dataclasses import asdict, dataclass
 import duckdb
 import pyarrow as pa
 
-EXACT, DIFFERS, MALFORMED, NONE, FOREIGN = (
-    "exact",
-    "details differ",
-    "malformed number",
-    "no number",
-    "foreigner",
-)
+EXACT, DIFFERS, MALFORMED, NONE = "exact", "details differ", "malformed number", "no number"
+FOREIGN = "foreigner"
 
-# As the platform would see it: name, number and birth date agree after case, spaces, Unicode composition,
-# separators and
-# date layout are set aside; nothing else is mended.
-CLASSES = """
+# As the platform would see it: number, name and birth date agree once case, spaces, Unicode composition,
+# separators and date layout are set aside; nothing else is mended. Nine digits pass for a well-formed number.
+TYPED = """
+SELECT *, national_id AS typed,
+  regexp_replace(replace(national_id, 'CCCD:', ''), '[^0-9A-Za-z]', '', 'g') AS number,
+  lower(trim(regexp_replace(nfc_normalize(full_name), '\\s+', ' ', 'g'))) AS name,
+  try_strptime(date_of_birth, ['%d/%m/%Y', '%Y-%m-%d', '%d-%m-%Y', '%d.%m.%Y']) AS whole_date,
+  coalesce(strftime(whole_date, '%Y-%m-%d'), date_of_birth) AS born,
+  coalesce(phone, province, district, commune) IS NOT NULL AS located
+FROM doses
+"""
+CLASSES = f"""
 CREATE TABLE seen AS
 SELECT d.dose_id, d.subject_id, t.person_id, t.citizen_id AS truth, t.duplicate_of, d.name, d.born, d.located,
   CASE
-    WHEN t.person_id LIKE 'F%' THEN 'foreigner'
-    WHEN c.name = d.name AND c.date_of_birth = d.born THEN 'exact'
-    WHEN regexp_full_match(d.number, '0[0-9]{2}[0-3][0-9]{8}|[0-9]{9}') AND d.number NOT IN ('000000000',
-    '123456789',
-      '000000000000') THEN 'details differ'
-    WHEN d.typed IS NULL THEN 'no number'
-    ELSE 'malformed number'
+    WHEN t.person_id LIKE 'F%' THEN '{FOREIGN}'
+    WHEN lower(c.full_name) = d.name AND c.date_of_birth = d.born THEN '{EXACT}'
+    WHEN d.typed IS NULL THEN '{NONE}'
+    WHEN d.number IN ('000000000', '123456789', '000000000000') THEN '{MALFORMED}'
+    WHEN regexp_full_match(d.number, '0[0-9]{{2}}[0-3][0-9]{{8}}|[0-9]{{9}}') THEN '{DIFFERS}'
+    ELSE '{MALFORMED}'
   END AS class
-FROM (
-  SELECT *, national_id AS typed, regexp_replace(replace(national_id, 'CCCD:', ''), '[^0-9A-Za-z]', '',
-  'g') AS number,
-    lower(trim(regexp_replace(nfc_normalize(full_name), '\\s+', ' ', 'g'))) AS name,
-    coalesce(strftime(try_strptime(date_of_birth, ['%d/%m/%Y', '%Y-%m-%d', '%d-%m-%Y', '%d.%m.%Y']),
-    '%Y-%m-%d'),
-      date_of_birth) AS born,
-    coalesce(phone, province, district, commune) IS NOT NULL AS located
-  FROM doses
-) d
+FROM ({TYPED}) d
 JOIN truth t USING (dose_id)
-LEFT JOIN (SELECT citizen_id, lower(full_name) AS name, date_of_birth FROM citizens) c ON c.citizen_id =
-d.number
+LEFT JOIN citizens c ON c.citizen_id = d.number
 """
 
 SHARES = "SELECT class, count(*) * 100.0 / sum(count(*)) OVER () FROM seen GROUP BY class"
@@ -54,8 +46,8 @@ SELECT avg(doses) FILTER (class = 'exact'), avg(doses) FILTER (class = 'details 
 PERSONS = """
 SELECT (count(DISTINCT subject_id) * 1.0 / count(DISTINCT person_id) - 1) * 100,
   count(duplicate_of) * 100.0 / count(*),
-  count(DISTINCT person_id) FILTER (truth IS NULL AND person_id NOT LIKE 'F%') * 100.0 / count(DISTINCT
-  person_id)
+  count(DISTINCT person_id) FILTER (truth IS NULL AND person_id NOT LIKE 'F%') * 100.0
+    / count(DISTINCT person_id)
 FROM seen
 """
 RECOVERABLE = """
@@ -80,9 +72,7 @@ class Figure:
     realised: float
 
 
-def classify(
-    connection: duckdb.DuckDBPyConnection, citizens: pa.Table, doses: pa.Table, truth: pa.Table
-) -> None:
+def classify(connection: duckdb.DuckDBPyConnection, citizens: pa.Table, doses: pa.Table, truth: pa.Table) -> None:
     """Make the table ``seen``: each dose with the class the platform would put it in."""
     for name, table in (("citizens", citizens), ("doses", doses), ("truth", truth)):
         connection.register(name, table)
@@ -119,9 +109,7 @@ def measure(connection: duckdb.DuckDBPyConnection, twin_pairs: float) -> tuple[F
         ),
         Figure("two people share a name", "10⁻⁵", 4, 9, _collision(connection, ".")),
         Figure("two people share a name, with Thị", "10⁻⁵", 20, 35, _collision(connection, " Thị ")),
-        Figure(
-            "two share a name, surname Văn given", "10⁻⁵", 50, 80, _collision(connection, "^[^ ]+ Văn [^ ]+$")
-        ),
+        Figure("two share a name, surname Văn given", "10⁻⁵", 50, 80, _collision(connection, "^[^ ]+ Văn [^ ]+$")),
     )
 
 
