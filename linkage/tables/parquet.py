@@ -1,24 +1,17 @@
 """Parquet files: every sensible type as the text a person would have typed."""
 
 import glob
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
-import pyarrow.parquet
 
 from linkage.errors import UserError
 from linkage.tables.headers import Header, recognise, require
 from linkage.tables.schema import TableSchema
 from linkage.tables.sql import quoted, text_literal
 
-UNREADABLE = (
-    duckdb.InvalidInputException,
-    duckdb.IOException,
-    duckdb.SerializationException,
-    duckdb.ConversionException,
-    duckdb.NotImplementedException,
-)
 NOT_TEXT = ("blob", "list", "array", "struct", "map", "union", "variant", "geometry")
 
 
@@ -31,12 +24,10 @@ def read_parquet(
         UserError: the file is damaged, lacks a required column, or holds one as bytes or nested values.
     """
     name = str(file)
-    try:
+    with readable(file):
         relation = connection.sql(f"FROM {_scan(file)}")
         headers = [column for column in relation.columns if column != "file_row_number"]
         types = dict(zip(relation.columns, relation.types, strict=True))
-    except UNREADABLE as error:
-        raise UserError("damaged_file", file=file) from error
     header = recognise(headers, schema, columns, name)
     require(header, schema, headers, name)
     wanted = []
@@ -49,14 +40,39 @@ def read_parquet(
     return header, f"SELECT {place}, {', '.join(wanted)} FROM {_scan(file)}"
 
 
-def count_rows(file: Path) -> int:
+def count_rows(connection: duckdb.DuckDBPyConnection, file: Path) -> int:
     """The number of rows a Parquet file says it has."""
-    return int(pyarrow.parquet.read_metadata(file).num_rows)
+    counted = connection.execute(f"SELECT num_rows FROM parquet_file_metadata({_literal(file)})").fetchone()
+    return int(counted[0]) if counted else 0
+
+
+@contextmanager
+def readable(file: Path) -> Iterator[None]:
+    """Damage is reported in many ways, some as a bare `duckdb.Error`; what cannot come from the file passes.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    try:
+        yield
+    except (
+        duckdb.OutOfMemoryException,
+        duckdb.InterruptException,
+        duckdb.BinderException,
+        duckdb.ParserException,
+        duckdb.CatalogException,
+    ):
+        raise
+    except duckdb.Error as error:
+        raise UserError("damaged_file", file=file) from error
 
 
 def _scan(file: Path) -> str:
-    name = text_literal(glob.escape(str(file)))
-    return f"read_parquet({name}, file_row_number = true, hive_partitioning = false)"
+    return f"read_parquet({_literal(file)}, file_row_number = true, hive_partitioning = false)"
+
+
+def _literal(file: Path) -> str:
+    return text_literal(glob.escape(str(file)))
 
 
 def _as_text(column: str, kind: str) -> str:

@@ -7,7 +7,6 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from linkage.errors import UserError
 from linkage.progress import Progress, silent
 from linkage.tables import files, parquet
 from linkage.tables.schema import GIANT_CELL, Chunk, TableSchema
@@ -222,11 +221,10 @@ class _Reading:
         header, query = parquet.read_parquet(self._connection, file, self.schema, self._columns)
         self._unknown |= dict.fromkeys(header.unknown)
         base = sum(known.rows for known in self._files)
-        try:
+        with parquet.readable(file):
+            rows = parquet.count_rows(self._connection, file)
             self._insert(f"FROM ({query})", header.positions, base, len(self._files))
-        except parquet.UNREADABLE as error:
-            raise UserError("damaged_file", file=file) from error
-        self._files.append(FileReport(str(file), None, digest, parquet.count_rows(file)))
+        self._files.append(FileReport(str(file), None, digest, rows))
 
     def _restore_zeros(self) -> None:
         if "citizen_id" not in self.schema.columns:

@@ -47,9 +47,7 @@ SPOKEN = {
     st.sampled_from([str.upper, str.lower, str.title, str]),
     st.text(" _-.:*/()\n", max_size=4),
 )
-def test_accents_case_and_punctuation_do_not_count(
-    header: str, case: Callable[[str], str], ornament: str
-) -> None:
+def test_accents_case_and_punctuation_do_not_count(header: str, case: Callable[[str], str], ornament: str) -> None:
     written = ornament + case(header).replace(" ", "_" + ornament) + ornament
     for spelling in (written, normalise(written)):
         assert recognise([spelling], DOSES, {}, "a.csv").positions == {SPOKEN[header]: 0}

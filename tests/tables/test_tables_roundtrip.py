@@ -23,12 +23,8 @@ from linkage.tables.reading import WHITE
 Read = Callable[..., Any]
 
 NASTY = st.one_of(
-    st.sampled_from(
-        ["007", "=1+1", "+84900000000", "-1", "@x", 'a"b', '"', '""', "x,y;z\tw", "1e5", "TRUE", "null"]
-    ),
-    st.sampled_from(
-        ["Nguyễn Thị Hương", "Đỗ Ðạt", "é\u0301", "2021-02-03", "x\ny", "x\r\ny", "x\ry", "\u2028", "N/A"]
-    ),
+    st.sampled_from(["007", "=1+1", "+84900000000", "-1", "@x", 'a"b', '"', '""', "x,y;z\tw", "1e5", "TRUE", "null"]),
+    st.sampled_from(["Nguyễn Thị Hương", "Đỗ Ðạt", "é\u0301", "2021-02-03", "x\ny", "x\r\ny", "x\ry", "\u2028", "N/A"]),
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12),
 )
 COLUMNS = DOSES.columns[:12]
@@ -40,17 +36,13 @@ def expected(rows: list[list[str]]) -> list[dict[str, str | None]]:
     """What the table must hold: white space alone is nothing."""
     empty: dict[str, str | None] = dict.fromkeys(DOSES.columns)
     return [
-        empty | {column: cell if cell.strip(WHITE) else None for column, cell in row.items()}
-        for row in named(rows)
+        empty | {column: cell if cell.strip(WHITE) else None for column, cell in row.items()} for row in named(rows)
     ]
 
 
 def named(rows: list[list[str]]) -> list[dict[str, str]]:
     """The rows as they are written."""
-    return [
-        dict(zip(COLUMNS, [f"D{number}", f"N{number}", *cells], strict=True))
-        for number, cells in enumerate(rows)
-    ]
+    return [dict(zip(COLUMNS, [f"D{number}", f"N{number}", *cells], strict=True)) for number, cells in enumerate(rows)]
 
 
 def read_back(read: Read, name: str, content: bytes) -> list[dict[str, str | None]]:
@@ -96,9 +88,7 @@ def test_csv_round_trip(
     content = b"\xfe\xff" + content if encoding == "utf-16-be" else content
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("linkage.tables.text.read_text.__defaults__", (size,))
-        found = read_back(
-            read, "a.csv.gz" if zipped else "a.csv", gzip.compress(content) if zipped else content
-        )
+        found = read_back(read, "a.csv.gz" if zipped else "a.csv", gzip.compress(content) if zipped else content)
     assert found == expected(rows)
 
 
@@ -114,8 +104,7 @@ def test_parquet_round_trip(read: Read, rows: list[list[str]]) -> None:
 @given(rows=TABLES)
 def test_workbook_round_trip(read: Read, rows: list[list[str]]) -> None:
     rows = [
-        ["".join(letter for letter in cell if letter.isprintable() or letter == "\n") for cell in row]
-        for row in rows
+        ["".join(letter for letter in cell if letter.isprintable() or letter == "\n") for cell in row] for row in rows
     ]
     book = openpyxl.Workbook()
     for row in [dict(zip(COLUMNS, COLUMNS, strict=True)), *named(rows)]:
@@ -183,12 +172,8 @@ def test_typed_values_become_what_a_person_would_type(read: Read) -> None:
 def test_workbook_values_become_what_a_person_would_type(read: Read) -> None:
     book = openpyxl.Workbook()
     moment = dt.datetime(2021, 8, 1, 8, 30)  # noqa: DTZ001 - a spreadsheet knows no zone
-    book.active.append(
-        ["dose_id", "full_name", "national_id", "date_of_birth", "injected_on", "recorded_at", "sex"]
-    )
-    book.active.append(
-        [1.0, True, 79084001234.0, dt.date(1956, 7, 14), moment.replace(hour=0, minute=0), moment, 1.25]
-    )
+    book.active.append(["dose_id", "full_name", "national_id", "date_of_birth", "injected_on", "recorded_at", "sex"])
+    book.active.append([1.0, True, 79084001234.0, dt.date(1956, 7, 14), moment.replace(hour=0, minute=0), moment, 1.25])
     stream = io.BytesIO()
     book.save(stream)
     (row,) = read_back(read, "a.xlsx", stream.getvalue())
