@@ -70,7 +70,8 @@ class Explanation:
 
     def as_text(self, language: str) -> str:
         """What a person reads."""
-        lines = [f"{self.dose_id}: {say(f'decision.{self.decision}', language)}, {say(f'outcome.{self.outcome}', language)}"]
+        decision, outcome = say(f"decision.{self.decision}", language), say(f"outcome.{self.outcome}", language)
+        lines = [f"{self.dose_id}: {decision}, {outcome}"]
         lines += [say(key, language, **_worded(facts, language)) for key, facts in self.reasons]
         for number, candidate in enumerate(self.candidates, start=1):
             lines += ["", _heading(number, candidate, language)]

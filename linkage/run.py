@@ -17,7 +17,7 @@ from linkage.outputs import output_queries
 from linkage.progress import Progress, silent
 from linkage.scoring import compared_tables, compile_scoring, derive, measure_registry
 from linkage.standardise import standardise
-from linkage.tables import CITIZENS, DOSES, TableReport, discover, read_table
+from linkage.tables import CITIZENS, DOSES, TableReport, TableSchema, discover, read_table
 from linkage.workspace import Workspace
 from models import Model, Registry
 
@@ -40,7 +40,7 @@ class ScoreJob:
     resume: bool = False
     force: bool = False
     columns: Mapping[str, str] = field(default_factory=dict)
-    budget: Budget = Budget()
+    budget: Budget = field(default_factory=Budget)
 
     def settings(self) -> dict[str, Any]:
         """What the decisions depend on; unfinished work is only resumed under the same."""
@@ -82,7 +82,7 @@ def prepare(work: Workspace, job: ScoreJob, progress: Progress) -> dict[str, Any
     connection = work.connection
     specification = job.model.specification
 
-    def read(schema: Any, path: str) -> dict[str, Any]:
+    def read(schema: TableSchema, path: str) -> dict[str, Any]:
         return _report(read_table(connection, schema, path, columns=job.columns, progress=progress))
 
     facts = {
@@ -110,9 +110,7 @@ def prepare(work: Workspace, job: ScoreJob, progress: Progress) -> dict[str, Any
 
 
 def _standardise(connection: duckdb.DuckDBPyConnection, progress: Progress) -> None:
-    standardise(
-        connection, {"doses": "doses_standardised", "citizens": "citizens_standardised"}, progress=progress
-    )
+    standardise(connection, {"doses": "doses_standardised", "citizens": "citizens_standardised"}, progress=progress)
 
 
 def _score_partitions(work: Workspace, model: Model, registry: Registry, progress: Progress) -> None:
@@ -181,17 +179,15 @@ def _write(work: Workspace, job: ScoreJob, facts: dict[str, Any], progress: Prog
     return manifest
 
 
-def _manifest(
-    work: Workspace, job: ScoreJob, facts: dict[str, Any], written: dict[str, int]
-) -> dict[str, Any]:
+def _manifest(work: Workspace, job: ScoreJob, facts: dict[str, Any], written: dict[str, int]) -> dict[str, Any]:
     def counts(column: str) -> dict[str, int]:
         file = str(work.result / "decisions.parquet")
         rows = work.connection.execute(
             f"SELECT {column}, count(*) FROM read_parquet(?) GROUP BY 1 ORDER BY 1", [file]
         ).fetchall()
-        return {name: number for name, number in rows}
+        return dict(rows)
 
-    decisions = {name: 0 for name in DECISIONS} | counts("decision")
+    decisions = dict.fromkeys(DECISIONS, 0) | counts("decision")
     rows_in = facts["doses"]["rows_read"]
     if sum(decisions.values()) != rows_in or written["decisions.parquet"] != rows_in:
         raise AssertionError(f"{rows_in} dose rows read, {decisions} decided: a row was lost or doubled")
@@ -216,15 +212,9 @@ def _report(report: TableReport) -> dict[str, Any]:
         "rows_read": report.rows_read,
         "rows_usable": report.rows_usable,
         "rows_quarantined": report.rows_quarantined,
-        "notices": [
-            [key, {name: str(value) for name, value in facts.items()}] for key, facts in report.notices
-        ],
+        "notices": [[key, {name: str(value) for name, value in facts.items()}] for key, facts in report.notices],
     }
 
 
 def _fingerprint(path: str) -> list[list[Any]]:
-    return [
-        [str(file.resolve()), stat.st_size, stat.st_mtime_ns]
-        for file in discover(path)
-        for stat in (file.stat(),)
-    ]
+    return [[str(file.resolve()), stat.st_size, stat.st_mtime_ns] for file in discover(path) for stat in (file.stat(),)]

@@ -1,7 +1,6 @@
 """Work that survives its process: stages in one database beside the result, which appears whole or not at all."""
 
 import json
-import os
 import resource
 import shutil
 import time
@@ -73,7 +72,8 @@ class Workspace:
         connection.execute("SET enable_progress_bar = false")
         connection.execute("CREATE TABLE IF NOT EXISTS settings (text VARCHAR)")
         connection.execute(
-            "CREATE TABLE IF NOT EXISTS stages (name VARCHAR PRIMARY KEY, seconds DOUBLE, peak_bytes BIGINT, facts JSON)"
+            "CREATE TABLE IF NOT EXISTS stages"
+            " (name VARCHAR PRIMARY KEY, seconds DOUBLE, peak_bytes BIGINT, facts JSON)"
         )
         return connection
 
@@ -106,9 +106,7 @@ class Workspace:
 
     def stages(self) -> dict[str, dict[str, float]]:
         """Seconds of each stage, and the peak memory of its process up to its end, in bytes."""
-        rows = self.connection.execute(
-            "SELECT name, seconds, peak_bytes FROM stages ORDER BY rowid"
-        ).fetchall()
+        rows = self.connection.execute("SELECT name, seconds, peak_bytes FROM stages ORDER BY rowid").fetchall()
         return {name: {"seconds": round(seconds, 3), "peak_bytes": peak} for name, seconds, peak in rows}
 
     def write(self, name: str, query: str) -> int:
@@ -119,7 +117,7 @@ class Workspace:
         [(rows,)] = self.connection.execute(
             f"COPY ({query}) TO '{quoted}' (FORMAT parquet, COMPRESSION zstd)"
         ).fetchall()
-        os.replace(partial, path)
+        partial.replace(path)
         return int(rows)
 
     def publish(self) -> None:

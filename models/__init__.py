@@ -1,4 +1,4 @@
-"""What a Fellegi–Sunter model is: comparisons, levels, m, u, prior, calibration, thresholds. Imports nothing of ours."""
+"""What a Fellegi–Sunter model is: comparisons, levels, m, u, prior, calibration, thresholds."""
 
 from models.model import Calibration, LevelParameters, Model, ModelError, Registry, Thresholds
 from models.specification import BlockingRule, Comparison, Level, Specification, SpecificationError, load

@@ -130,10 +130,12 @@ class Model:
         """
         try:
             data = json.loads(text)
-            if data["schema_version"] != SCHEMA_VERSION:
-                raise ModelError(
-                    f"schema version {data['schema_version']}, this program reads {SCHEMA_VERSION}"
-                )
+            version = data["schema_version"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"{type(error).__name__}: {error}") from error
+        if version != SCHEMA_VERSION:
+            raise ModelError(f"schema version {version}, this program reads {SCHEMA_VERSION}")
+        try:
             model = cls(
                 name=data["name"],
                 specification=Specification.from_dict(data["specification"]),
@@ -150,8 +152,6 @@ class Model:
                 for level in () if comparison.is_interaction else comparison.levels:
                     math.log2(model.parameters[comparison.name][level.name].m)
                     math.log2(model.parameters[comparison.name][level.name].u)
-        except ModelError:
-            raise
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"{type(error).__name__}: {error}") from error
         return model

@@ -133,9 +133,7 @@ class Specification:
                 name=data["name"],
                 columns=dict(data.get("columns", {})),
                 blocking=tuple(
-                    BlockingRule(
-                        rule["name"], tuple(rule["on"]), tuple(rule.get("split", ())), rule.get("any", False)
-                    )
+                    BlockingRule(rule["name"], tuple(rule["on"]), tuple(rule.get("split", ())), rule.get("any", False))
                     for rule in data["blocking"]
                 ),
                 comparisons=tuple(

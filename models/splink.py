@@ -23,9 +23,7 @@ def to_splink(model: Model, registry: Registry) -> dict[str, Any]:
         "unique_id_column_name": "unique_id",
         "probability_two_random_records_match": probability,
         "blocking_rules_to_generate_predictions": [_blocking(rule) for rule in model.specification.blocking],
-        "comparisons": [
-            _comparison(model, comparison, registry) for comparison in model.specification.comparisons
-        ],
+        "comparisons": [_comparison(model, comparison, registry) for comparison in model.specification.comparisons],
         "retain_intermediate_calculation_columns": False,
         "retain_matching_columns": False,
     }

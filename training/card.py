@@ -2,7 +2,9 @@
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -22,30 +24,27 @@ def write_card(folder: Path, model: Model) -> None:
 def _card(model: Model) -> str:
     evidence = model.evidence
     labels, thresholds = evidence["labels"], evidence["thresholds"]
-    false, missed = thresholds["false_link_rate"], thresholds["missed_link_rate"]
     rows = "\n".join(
-        _row(model, comparison, level)
-        for comparison in model.specification.comparisons
-        for level in comparison.levels
+        _row(model, comparison, level) for comparison in model.specification.comparisons for level in comparison.levels
     )
     return f"""# Model {model.name}
 
 Digest `{model.digest[:12]}`, specification `{model.specification.name}`, seed {evidence["seed"]}.
 
 ## Trained on
-{labels["positives"]:,} labelled matches and {labels["negatives"]:,} non-matches; left out: {labels["repeated"]:,} repeated,
-{labels["contradicted"]:,} contradicted, {labels["unknown_ids"]:,} with unknown ids. Registry of {evidence["registry"]["citizens"]:,} citizens.
-{evidence["random_pairs"]:,} random pairs for u. Half of the labelled persons gave m and u, the other half the calibration
-and the thresholds below.
+{labels["positives"]:,} labelled matches and {labels["negatives"]:,} non-matches.
+Left out: {labels["repeated"]:,} repeated, {labels["contradicted"]:,} contradicted, {labels["unknown_ids"]:,} with
+unknown ids. Registry of {evidence["registry"]["citizens"]:,} citizens; {evidence["random_pairs"]:,} random pairs for u.
+Half of the labelled persons gave m and u, the other half the calibration and the thresholds below.
 
 ## Measured on the half held apart
-On {thresholds["doses"]:,} doses, sampling weights respected. The thresholds were chosen on these same doses: for figures on
-other persons run `linkage evaluate`.
+On {thresholds["doses"]:,} doses, sampling weights respected. The thresholds were chosen on these same doses: for
+figures on other persons run `linkage evaluate`.
 
 | | doses | errors | share | 95 % interval | allowed |
 |---|---|---|---|---|---|
-| false links among accepts (probability ≥ {model.thresholds.accept:.6f}) | {thresholds["accepted"]:,} | {thresholds["false_links"]:,} | {false["estimate"]:.4%} | {false["low"]:.4%} – {false["high"]:.4%} | {thresholds["max_false_link_rate"]:.4%} |
-| missed links among no-match (all candidates together < {model.thresholds.review:.6f}) | {thresholds["no_match"]:,} | {thresholds["missed_links"]:,} | {missed["estimate"]:.2%} | {missed["low"]:.2%} – {missed["high"]:.2%} | {thresholds["max_missed_link_rate"]:.2%} |
+| false links among accepts (probability ≥ {model.thresholds.accept:.6f}) | {_rate(thresholds, "accepted", "false_link")} |
+| missed links among no-match (all together < {model.thresholds.review:.6f}) | {_rate(thresholds, "no_match", "missed_link")} |
 
 Prior: {model.in_registry:.4f} of doses have their citizen in the registry and among the candidates.
 Calibrated log2 odds = {model.calibration.slope:.4f} · match weight {model.calibration.intercept:+.4f}.
@@ -62,6 +61,12 @@ u and the weight of unique levels are those of the training registry; a run take
 Comparisons are taken as independent given match or non-match; what errs together (a household, a card copied whole) is
 only balanced by the calibration. The error rates hold for doses like those labelled.
 """
+
+
+def _rate(thresholds: Mapping[str, Any], of: str, error: str) -> str:
+    share = thresholds[f"{error}_rate"]
+    interval = f"{share['estimate']:.4%} | {share['low']:.4%} – {share['high']:.4%}"
+    return f"{thresholds[of]:,} | {thresholds[f'{error}s']:,} | {interval} | {thresholds[f'max_{error}_rate']:.4%}"
 
 
 def _row(model: Model, comparison: Comparison, level: Level) -> str:

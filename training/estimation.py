@@ -51,9 +51,7 @@ def random_pairs(connection: duckdb.DuckDBPyConnection, pairs: int, seed: int) -
     connection.unregister("drawn")
 
 
-def same_value_shares(
-    connection: duckdb.DuckDBPyConnection, specification: Specification
-) -> dict[str, float]:
+def same_value_shares(connection: duckdb.DuckDBPyConnection, specification: Specification) -> dict[str, float]:
     """Σp² of each frequency column: the probability that two random citizens agree on it, exactly."""
     shares = {}
     for column in specification.frequency_columns:
@@ -75,7 +73,7 @@ def estimate(
     hard_negatives: float,
     citizens: int,
 ) -> dict[str, LevelParameters]:
-    """m and u of the levels of one comparison, missing pairs left out.
+    """M and u of the levels of one comparison, missing pairs left out.
 
     m is the weighted share of the matches on the level, with ``PSEUDO_COUNT``. u is that of two strata of the
     citizens who are not the dose's own: the ``hard_negatives`` per dose that labels stand for (relatives, namesakes),

@@ -30,7 +30,7 @@ def choose_thresholds(
     max_false_link_rate: float,
     max_missed_link_rate: float,
 ) -> Chosen:
-    """The lowest accept threshold whose false links, and the highest review threshold whose missed links, are few enough.
+    """The lowest accept threshold with few enough false links, the highest review threshold with few enough missed.
 
     Both are judged on doses, by their best candidate, each dose counted with its sampling weight. No threshold is
     under one half: two equally good citizens never yield an accept.
@@ -60,9 +60,7 @@ def choose_thresholds(
     )
 
 
-def _accept(
-    best: NDArray[np.float64], wrong: NDArray[np.bool_], weight: NDArray[np.float64], rate: float
-) -> float:
+def _accept(best: NDArray[np.float64], wrong: NDArray[np.bool_], weight: NDArray[np.float64], rate: float) -> float:
     order = np.argsort(-best, kind="stable")
     sampled = weight[order] / weight.mean()
     false, total = np.cumsum(sampled * wrong[order]), np.cumsum(sampled)
@@ -83,9 +81,7 @@ def _review(
     return float(round(any_of[order][allowed[-1]], 12)) if len(allowed) else 0.0
 
 
-def _interval(
-    hits: NDArray[np.bool_], of: NDArray[np.bool_], weight: NDArray[np.float64]
-) -> dict[str, float]:
+def _interval(hits: NDArray[np.bool_], of: NDArray[np.bool_], weight: NDArray[np.float64]) -> dict[str, float]:
     """Weighted share with a 95 % interval: Clopper & Pearson 1934 at Kish's effective sample size (Kish 1965, 11.7)."""
     if not of.any():
         return {"estimate": 0.0, "low": 0.0, "high": 1.0}

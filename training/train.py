@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 import numpy as np
 import splink
+from numpy.typing import NDArray
 
 from linkage.blocking import Budget, plan_blocking
 from linkage.deciding import WEAKEST
@@ -101,11 +102,9 @@ def _prepare(
     counts = labelled_keys(connection)
     if counts.positives + counts.negatives == 0:
         raise UserError("labels.unknown_records", path=job.labels, doses=job.doses, citizens=job.citizens)
-    standardise(
-        connection, {"doses": "doses_standardised", "citizens": "citizens_standardised"}, progress=progress
-    )
+    standardise(connection, {"doses": "doses_standardised", "citizens": "citizens_standardised"}, progress=progress)
     derive(connection, job.specification)
-    plan, blocks = plan_blocking(connection, job.specification, Budget(), progress=progress)
+    _, blocks = plan_blocking(connection, job.specification, Budget(), progress=progress)
     compared_tables(connection, job.specification, blocks, progress=progress)
     return inputs, counts
 
@@ -137,9 +136,7 @@ def _learn(
     )
     scored = _scored(connection, model, np.unique(np.asarray(labelled["dose_key"])[apart]), registry)
     if len(scored.weight) < HELD_APART_AT_LEAST:
-        raise UserError(
-            "labels.too_few", path=job.labels, found=len(scored.weight), needed=HELD_APART_AT_LEAST
-        )
+        raise UserError("labels.too_few", path=job.labels, found=len(scored.weight), needed=HELD_APART_AT_LEAST)
     found = np.zeros(len(scored.weight), dtype=bool)
     found[scored.dose[scored.is_match]] = True
     in_registry = round(float((scored.weight[found].sum() + 0.5) / (scored.weight.sum() + 1)), 9)
@@ -164,11 +161,12 @@ def _parameters(
     connection: duckdb.DuckDBPyConnection,
     job: TrainJob,
     labelled: Mapping[str, Any],
-    used: Any,
+    used: NDArray[np.bool_],
     citizens: int,
 ) -> dict[str, dict[str, LevelParameters]]:
     connection.execute(
-        "CREATE TEMP TABLE numbered AS SELECT row_number() OVER (ORDER BY dose_key, citizen_key) AS number, * FROM labelled"
+        "CREATE TEMP TABLE numbered AS"
+        " SELECT row_number() OVER (ORDER BY dose_key, citizen_key) AS number, * FROM labelled"
     )
     random_pairs(connection, RANDOM_PAIRS, job.seed)
     levels = levels_of(connection, job.specification, "numbered")
@@ -195,7 +193,9 @@ def _parameters(
     }
 
 
-def _scored(connection: duckdb.DuckDBPyConnection, model: Model, doses: Any, registry: Registry) -> Scored:
+def _scored(
+    connection: duckdb.DuckDBPyConnection, model: Model, doses: NDArray[np.int64], registry: Registry
+) -> Scored:
     """Score the labelled doses of these keys against the whole registry, the way a run does."""
     connection.register("apart", {"key": doses})
     connection.execute(

@@ -1,7 +1,6 @@
 """The commands: flags to calls, results to words."""
 
 import argparse
-import os
 import shutil
 from collections.abc import Mapping
 from importlib.resources import files
@@ -22,6 +21,7 @@ from models import Model, ModelError, load
 from training import TrainJob, train
 
 DEFAULT_MODEL = "dose_citizen"
+SPECIFICATION = "dose_citizen"
 DEFAULT_MEMORY = "4GB"
 
 
@@ -43,7 +43,7 @@ def _train(flags: argparse.Namespace) -> Result:
         doses=flags.doses,
         citizens=flags.citizens,
         labels=flags.labels,
-        specification=load("dose_citizen"),
+        specification=load(SPECIFICATION),
         out=flags.out,
         threads=flags.threads,
         memory=flags.memory,
@@ -92,36 +92,24 @@ def _summary(manifest: Mapping[str, Any], out: Path, language: str) -> str:
         f"{say(f'decision.{name}', language):<28}{number:>14,}{number / rows if rows else 0:>9.2%}"
         for name, number in manifest["decisions"].items()
     ]
-    notices = [
-        say(key, language, **facts) for table in manifest["inputs"].values() for key, facts in table["notices"]
-    ]
+    notices = [say(key, language, **facts) for table in manifest["inputs"].values() for key, facts in table["notices"]]
     forgone = manifest["blocking"]["pairs_forgone"]
-    pairs = say(
-        "score.pairs", language, pairs=f"{manifest['blocking']['pairs']:,}", forgone=f"{forgone:,}", out=out
-    )
+    pairs = say("score.pairs", language, pairs=f"{manifest['blocking']['pairs']:,}", forgone=f"{forgone:,}", out=out)
     total = f"{say('score.rows_in', language):<28}{rows:>14,}"
     return "\n".join([*notices, *lines, total, pairs])
 
 
 def _evaluate(flags: argparse.Namespace) -> Result:
     found = evaluation.evaluate(flags.run_folder, flags.truth, flags.out, language=flags.lang, force=flags.force)
+    return Result(_measured(found, flags.out, flags.lang), found.as_dict())
+
+
+def _measured(found: evaluation.Evaluation, out: Path, language: str) -> str:
     overall = found.overall
-    lines = [
-        *(say(key, flags.lang, **facts) for key, facts in evaluation.notices(found)),
-        say(
-            "evaluate.done",
-            flags.lang,
-            precision=_percent(overall.precision),
-            recall=_percent(overall.recall),
-            review=_percent(overall.review_share),
-            page=flags.out / "index.html",
-        ),
-    ]
-    return Result("\n".join(lines), found.as_dict())
-
-
-def _percent(share: float | None) -> str:
-    return "–" if share is None else f"{share:.2%}"
+    shares = {"precision": overall.precision, "recall": overall.recall, "review": overall.review_share}
+    figures = {name: "–" if share.value is None else f"{share.value:.2%}" for name, share in shares.items()}
+    figures["page"] = str(out / "index.html")
+    return "\n".join([*evaluation.notices(found, language), say("evaluate.done", language, **figures)])
 
 
 def _explain(flags: argparse.Namespace) -> Result:
@@ -131,7 +119,9 @@ def _explain(flags: argparse.Namespace) -> Result:
 
 def _report(flags: argparse.Namespace) -> Result:
     found = reports.report(flags.run_folder, flags.by, flags.out, language=flags.lang, force=flags.force)
-    return Result(say("report.done", flags.lang, out=flags.out), found.as_dict())
+    return Result(
+        say("report.done", flags.lang, out=flags.out), {"units": len(found.lines), "doses": found.total.doses}
+    )
 
 
 def _model(flags: argparse.Namespace) -> Result:
@@ -149,33 +139,37 @@ def _model(flags: argparse.Namespace) -> Result:
 def _demo(flags: argparse.Namespace) -> Result:
     out, progress = flags.out, _progress(flags)
     _replace(out, force=flags.force)
-    data, model_folder = out / "data", out / "model"
-    doses, citizens = str(data / "doses.csv"), str(data / "citizens.csv")
+    data = out / "data"
     out.mkdir(parents=True)
     made = population.synthesise(flags.citizens, 2 * flags.citizens, 1, data, progress=progress)
-    shared = {"doses": doses, "citizens": citizens, "threads": threads(), "memory": DEFAULT_MEMORY}
-    labels = str(data / "labels.csv")
+    doses, citizens = str(data / "doses.csv"), str(data / "citizens.csv")
     model = train(
-        TrainJob(labels=labels, specification=load("dose_citizen"), out=model_folder, **shared), progress=progress
+        TrainJob(
+            doses=doses,
+            citizens=citizens,
+            labels=str(data / "labels.csv"),
+            specification=load(SPECIFICATION),
+            out=out / "model",
+            threads=threads(),
+            memory=DEFAULT_MEMORY,
+        ),
+        progress=progress,
     )
-    manifest = score(ScoreJob(model=model, out=out / "run", **shared), progress=progress)
+    manifest = score(
+        ScoreJob(
+            doses=doses, citizens=citizens, model=model, out=out / "run", threads=threads(), memory=DEFAULT_MEMORY
+        ),
+        progress=progress,
+    )
     found = evaluation.evaluate(out / "run", str(data / "truth.csv"), out / "evaluation", language=flags.lang)
     reports.report(out / "run", "province", out / "provinces.html", language=flags.lang)
-    text = "\n".join(
-        [
-            population.as_table(made.figures),
-            _summary(manifest, out / "run", flags.lang),
-            say(
-                "evaluate.done",
-                flags.lang,
-                precision=_percent(found.overall.precision),
-                recall=_percent(found.overall.recall),
-                review=_percent(found.overall.review_share),
-                page=out / "evaluation" / "index.html",
-            ),
-        ]
-    )
-    return Result(text, {"run": manifest, "evaluation": found.as_dict()})
+    text = [
+        population.as_table(made.figures),
+        _summary(manifest, out / "run", flags.lang),
+        _measured(found, out / "evaluation", flags.lang),
+        say("report.done", flags.lang, out=out / "provinces.html"),
+    ]
+    return Result("\n".join(text), {"run": manifest, "evaluation": found.as_dict()})
 
 
 def read_model(name: str) -> Model:
@@ -207,16 +201,24 @@ def _replace(out: Path, *, force: bool) -> None:
     if out.exists():
         if not force:
             raise UserError("run.exists", path=out)
-        shutil.rmtree(out) if out.is_dir() else os.unlink(out)
+        shutil.rmtree(out) if out.is_dir() else out.unlink()
 
 
+def _count(text: str) -> int:
+    number = int(text.replace(",", "").replace("_", ""))
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+_count.__name__ = "count"  # argparse names the type in its message
 _NEEDED = {"required": True}
 _FORCE = Flag("--force", {"action": "store_true"})
 _OUT = Flag("--out", {"required": True, "type": Path, "metavar": "DIR"})
 _RUN = Flag("--run", {"required": True, "type": Path, "dest": "run_folder", "metavar": "RUN"})
 _TABLES = (Flag("--doses", _NEEDED), Flag("--citizens", _NEEDED))
 _ENGINE = (
-    Flag("--threads", {"type": int, "default": threads(), "metavar": "N"}),
+    Flag("--threads", {"type": _count, "default": threads(), "metavar": "N"}),
     Flag("--memory", {"default": DEFAULT_MEMORY}),
     Flag("--columns", {"metavar": "FILE"}),
     _FORCE,
@@ -226,7 +228,7 @@ COMMANDS = (
     Command(
         "demo",
         (
-            Flag("--citizens", {"type": int, "default": 20_000, "metavar": "N"}),
+            Flag("--citizens", {"type": _count, "default": 20_000, "metavar": "N"}),
             Flag("--out", {"type": Path, "default": Path("demo"), "metavar": "DIR"}),
             _FORCE,
         ),
@@ -235,8 +237,8 @@ COMMANDS = (
     Command(
         "synth",
         (
-            Flag("--citizens", {"type": int, "required": True, "metavar": "N"}),
-            Flag("--doses", {"type": int, "required": True, "metavar": "M"}),
+            Flag("--citizens", {"type": _count, "required": True, "metavar": "N"}),
+            Flag("--doses", {"type": _count, "required": True, "metavar": "M"}),
             Flag("--seed", {"type": int, "default": 1, "metavar": "S"}),
             _OUT,
             Flag("--format", {"choices": ("csv", "parquet"), "default": "csv"}),

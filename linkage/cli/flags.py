@@ -4,6 +4,7 @@ import argparse
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from linkage.messages import LANGUAGES, say
@@ -41,7 +42,7 @@ class Command:
 
 def language_of(arguments: Sequence[str], environment: Mapping[str, str]) -> str:
     """The language of messages: ``--lang``, else ``LINKAGE_LANG``, else the locale's where we have it, else English."""
-    wanted = [after for flag, after in zip(arguments, arguments[1:], strict=False) if flag == "--lang"]
+    wanted = [after for flag, after in pairwise(arguments) if flag == "--lang"]
     wanted += [argument.removeprefix("--lang=") for argument in arguments if argument.startswith("--lang=")]
     wanted += [environment.get("LINKAGE_LANG", ""), environment.get("LC_ALL", "")[:2], environment.get("LANG", "")[:2]]
     return next((language for language in wanted if language in LANGUAGES), "en")

@@ -27,7 +27,8 @@ def compile_deciding(model: Model, candidates: str) -> str:
         candidates: a relation with ``dose_key``, ``citizen_key``, ``rule`` and ``match_weight``.
 
     Returns:
-        A SELECT with a row for each candidate: the columns of ``candidates``, ``rank`` (from 1, by match weight, then by citizen key), ``probability`` (calibrated; of one dose they sum to at
+        A SELECT with a row for each candidate: the columns of ``candidates``, ``rank`` (from 1, by match weight,
+        then by citizen key), ``probability`` (calibrated; of one dose they sum to at
         most 1), ``margin`` (bits to the runner-up; null without one), ``runner_up_key``, and the dose's ``decision``:
         ``accept`` when the best candidate reaches the accept threshold, and no other has its weight; ``no_match``
         when all candidates together stay below the review threshold; else ``review``.

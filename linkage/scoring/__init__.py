@@ -47,9 +47,7 @@ def derive(connection: duckdb.DuckDBPyConnection, specification: Specification) 
     """Make ``doses_derived`` and ``citizens_derived``: the standardised columns and those of the specification."""
     columns = "".join(f", {sql} AS {name}" for name, sql in specification.columns.items())
     for side in ("doses", "citizens"):
-        connection.execute(
-            f"CREATE OR REPLACE VIEW {side}_derived AS SELECT *{columns} FROM {side}_standardised"
-        )
+        connection.execute(f"CREATE OR REPLACE VIEW {side}_derived AS SELECT *{columns} FROM {side}_standardised")
 
 
 def compared_tables(
@@ -78,8 +76,7 @@ def compared_tables(
         )
     found = "".join(f", frequencies_{c}.frequency AS frequency_{c}" for c in specification.frequency_columns)
     joins = "".join(
-        f" LEFT JOIN frequencies_{c} ON d.{c} = frequencies_{c}.value"
-        for c in specification.frequency_columns
+        f" LEFT JOIN frequencies_{c} ON d.{c} = frequencies_{c}.value" for c in specification.frequency_columns
     )
     connection.execute(
         f"CREATE TABLE citizens_compared AS SELECT d.key, {compared}{found}{made} FROM citizens_derived AS d{joins}"
@@ -105,12 +102,8 @@ def compile_scoring(model: Model, registry: Registry, weakest: float) -> str:
         pair stands once.
     """
     specification = model.specification
-    pairs = " UNION ALL ".join(
-        _blocking_join(specification, number) for number in range(len(specification.blocking))
-    )
-    kept = [level_column(c) for c in specification.comparisons] + [
-        bits_column(c) for c in specification.comparisons
-    ]
+    pairs = " UNION ALL ".join(_blocking_join(specification, number) for number in range(len(specification.blocking)))
+    kept = [level_column(c) for c in specification.comparisons] + [bits_column(c) for c in specification.comparisons]
     steps = (
         *compile_levels(specification, ("dose_key", "citizen_key", "rule")),
         *compile_weights(model, registry),
@@ -205,7 +198,5 @@ def _bits_case(model: Model, comparison: Comparison, registry: Registry) -> str:
     for place, level in enumerate(comparison.levels, start=1):
         m, u = (math.log2(probability) for probability in model.m_u(comparison, level, registry))
         against = f"coalesce(log2(frequency_{level.frequency}), {u!r})" if level.frequency else repr(u)
-        weights.append(
-            f"WHEN {place} THEN {m!r} - ({against})" if level.frequency else f"WHEN {place} THEN {m - u!r}"
-        )
+        weights.append(f"WHEN {place} THEN {m!r} - ({against})" if level.frequency else f"WHEN {place} THEN {m - u!r}")
     return f"(CASE {level_column(comparison)} {' '.join(weights)} ELSE 0 END)::DOUBLE"

@@ -10,7 +10,7 @@ __all__ = ["measure_registry"]
 def measure_registry(connection: duckdb.DuckDBPyConnection, specification: Specification) -> Registry:
     """Count the citizens of ``citizens_derived``, and pairs of them for every interaction, exactly.
 
-    A ratio is (pairs seen + 1) / (pairs expected + 1): where nothing is expected and nothing seen, nothing is corrected.
+    A ratio is (pairs seen + 1) / (pairs expected + 1): nothing expected and nothing seen corrects nothing.
     """
     [(citizens,)] = connection.execute("SELECT count(*) FROM citizens_derived").fetchall()
     ratios: dict[str, dict[str, float]] = {}
