@@ -59,7 +59,7 @@ def settle(people: int, rng: np.random.Generator) -> Places:
     weight = np.array([MILLIONS.get(code, 1.0) for code in codes])
     count = min(len(codes), max(4, round(wanted / COMMUNES_A_PROVINCE)))
     chosen = rng.choice(len(codes), size=count, replace=False, p=weight / weight.sum())
-    parts = np.maximum(1, np.floor(wanted * weight[chosen] / weight[chosen].sum()).astype(int))
+    parts = np.maximum(1, np.rint(wanted * weight[chosen] / weight[chosen].sum()).astype(int))
     units: list[tuple[str, str, str, str]] = []
     for province, size in zip(chosen, parts, strict=True):
         units += _neighbours(codes[province], home[codes[province]], int(size), rng)
