@@ -33,9 +33,7 @@ def _aliases(schema: TableSchema) -> dict[str, str]:
     text = files(__package__).joinpath("aliases.toml").read_text(encoding="utf-8")
     entries = tomllib.loads(text)
     named = {**entries["every"], **entries[schema.name]}
-    return {
-        normalise(alias): column for column in schema.columns for alias in (column, *named.get(column, ()))
-    }
+    return {normalise(alias): column for column in schema.columns for alias in (column, *named.get(column, ()))}
 
 
 def recognise(headers: Sequence[str], schema: TableSchema, columns: Mapping[str, str], file: str) -> Header:
@@ -102,9 +100,7 @@ def load_column_map(path: str | Path) -> dict[str, str]:
     mapping: dict[str, str] = {}
     for line, theirs, column in entries:
         if column not in ours:
-            raise UserError(
-                "column_map_unknown", file=path, row=line, column=column, known=", ".join(sorted(ours))
-            )
+            raise UserError("column_map_unknown", file=path, row=line, column=column, known=", ".join(sorted(ours)))
         mapping[theirs] = column
     return mapping
 

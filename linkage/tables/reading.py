@@ -15,9 +15,7 @@ from linkage.tables.text import read_text
 from linkage.tables.workbook import read_workbook
 
 IDENTIFIERS = ("dose_id", "citizen_id")
-WHITE = " \t\r\n\v\f\x85\xa0\u1680\u180e\u2028\u2029\u202f\u205f\u3000\ufeff" + "".join(
-    map(chr, range(0x2000, 0x200C))
-)
+WHITE = " \t\r\n\v\f\x85\xa0\u1680\u180e\u2028\u2029\u202f\u205f\u3000\ufeff" + "".join(map(chr, range(0x2000, 0x200C)))
 """White space: a cell of nothing else is empty."""
 
 Notice = tuple[str, dict[str, object]]
@@ -120,9 +118,7 @@ class _Reading:
         self._unknown: dict[str, None] = {}
         self.notices: list[Notice] = []
         texts = ", ".join(f"{quoted(column)} VARCHAR" for column in schema.columns)
-        connection.execute(
-            f"CREATE OR REPLACE TABLE {self._table} (key BIGINT, file_no INTEGER, row BIGINT, {texts})"
-        )
+        connection.execute(f"CREATE OR REPLACE TABLE {self._table} (key BIGINT, file_no INTEGER, row BIGINT, {texts})")
         connection.execute(
             f"CREATE OR REPLACE TABLE {self._quarantine} "
             "(key BIGINT, file VARCHAR, row BIGINT, id VARCHAR, problem VARCHAR)"
@@ -144,9 +140,7 @@ class _Reading:
                 self._unchecked.append(len(self._files))
                 yield from self._add_chunks(FileReport(str(file), name, digest, 0), sheet.chunks)
             if workbook.ignored:
-                self.notices.append(
-                    ("sheets_ignored", {"file": file, "names": ", ".join(workbook.ignored[:20])})
-                )
+                self.notices.append(("sheets_ignored", {"file": file, "names": ", ".join(workbook.ignored[:20])}))
         else:
             self._unchecked.append(len(self._files))
             self._add_parquet(file, digest)
@@ -163,9 +157,7 @@ class _Reading:
         if schema.unique:
             self._set_aside(f"duplicate_{schema.id_column}", f"key IN ({self._repeated()})")
         if self._unknown:
-            self.notices.insert(
-                0, ("unknown_columns", {"table": schema.name, "names": ", ".join(self._unknown)})
-            )
+            self.notices.insert(0, ("unknown_columns", {"table": schema.name, "names": ", ".join(self._unknown)}))
         self.notices += [("no_rows", {"file": file.label}) for file in self._files if not file.rows]
         usable, quarantined = self._count(self._table), self._count(self._quarantine)
         read = sum(file.rows for file in self._files)
@@ -195,9 +187,7 @@ class _Reading:
 
     def _insert(self, source: str, present: Iterable[str], base: int, file_no: int) -> None:
         cells = ", ".join(_cell(column, column in present) for column in self.schema.columns)
-        self._connection.execute(
-            f"INSERT INTO {self._table} SELECT ordinal + {base}, {file_no}, row, {cells} {source}"
-        )
+        self._connection.execute(f"INSERT INTO {self._table} SELECT ordinal + {base}, {file_no}, row, {cells} {source}")
 
     def _insert_bad(self, chunk: Chunk, base: int, label: str) -> None:
         if not chunk.bad:

@@ -6,6 +6,7 @@ in whole blocks and parsed by Arrow; every other line is read with care by `link
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,8 @@ from linkage.tables.schema import GIANT_CELL, BadRow, Chunk, TableSchema
 
 DELIMITERS = ",;\t"
 LONGEST_HEADER = 1 << 20
+MOST_LINES = 200_000
+"""Lines looked at together, however short they are."""
 
 Positions = npt.NDArray[np.int64]
 Marks = npt.NDArray[np.bool_]
@@ -46,14 +49,21 @@ def read_text(
 
 
 def _chunks(parser: "_Parser", first: Block, blocks: Iterator[Block]) -> Iterator[Chunk]:
-    block = first
     carry = b""
-    while True:
-        chunk, carry = parser.parse(Block(carry + block.data, block.share, block.last))
-        yield chunk
-        if block.last:
-            return
-        block = next(blocks)
+    for block in chain([first], blocks):
+        for piece in _few_lines(block):
+            chunk, carry = parser.parse(Block(carry + piece.data, piece.share, piece.last))
+            yield chunk
+
+
+def _few_lines(block: Block) -> Iterator[Block]:
+    begin = 0
+    if block.data.count(b"\n") > MOST_LINES:
+        ends = np.flatnonzero(np.frombuffer(block.data, np.uint8) == ord("\n"))
+        for cut in (ends[MOST_LINES - 1 : -1 : MOST_LINES] + 1).tolist():
+            yield Block(block.data[begin:cut], block.share, last=False)
+            begin = cut
+    yield Block(block.data[begin:], block.share, block.last)
 
 
 def _read_header(file: Path, data: bytes) -> tuple[list[str], int, str]:
@@ -163,9 +173,7 @@ class _Parser:
         self._ordinal += int(first.sum())
         return chunk, lines.data[lines.starts[stop] :] if stop < len(lines.ends) else b""
 
-    def _rows(
-        self, lines: "_Lines", plain: Marks, careful: list[tuple[int, Record]], ordinals: Positions
-    ) -> pa.Table:
+    def _rows(self, lines: "_Lines", plain: Marks, careful: list[tuple[int, Record]], ordinals: Positions) -> pa.Table:
         parsed = _parse_plain(lines.only(plain), self._grammar, self._positions)
         tables = [self._table(parsed, np.flatnonzero(plain), ordinals)]
         good = [(number, record.cells) for number, record in careful if not record.problem]
@@ -203,9 +211,7 @@ def _parse_plain(data: bytes, grammar: Grammar, positions: Mapping[str, int]) ->
         pa.BufferReader(data),
         pa.csv.ReadOptions(column_names=names, block_size=len(data) + 1),
         pa.csv.ParseOptions(delimiter=grammar.delimiter),
-        pa.csv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.string()), include_columns=wanted, check_utf8=False
-        ),
+        pa.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), include_columns=wanted, check_utf8=False),
     )
     return table.rename_columns(list(positions))
 

@@ -61,9 +61,7 @@ def read_workbook(file: Path, schema: TableSchema, columns: Mapping[str, str]) -
             recognised.append(Sheet(sheet.name, header, _chunks(sheet, header, data_row)))
         else:
             ignored.append(sheet.name)
-            best = max(
-                best, headers, key=lambda row: (len(columns_in(row, schema, columns)), sum(map(bool, row)))
-            )
+            best = max(best, headers, key=lambda row: (len(columns_in(row, schema, columns)), sum(map(bool, row))))
     if not recognised:
         if not any(cell.strip() for cell in best):
             raise UserError("empty_file", file=file)
@@ -74,9 +72,7 @@ def read_workbook(file: Path, schema: TableSchema, columns: Mapping[str, str]) -
 _WORKSHEET = python_calamine.SheetTypeEnum.WorkSheet
 
 
-def _find_header(
-    top: list[list[str]], schema: TableSchema, columns: Mapping[str, str]
-) -> tuple[list[str], int]:
+def _find_header(top: list[list[str]], schema: TableSchema, columns: Mapping[str, str]) -> tuple[list[str], int]:
     """The row of headers, or two rows read as one, that names most columns; and how many rows end with it."""
     found: tuple[list[str], int] = ([], 0)
     most = -1
@@ -96,9 +92,7 @@ def _merged(upper: list[str], lower: list[str], schema: TableSchema, columns: Ma
     above = upper + [""] * (width - len(upper))
     below = lower + [""] * (width - len(lower))
     return [
-        high
-        if not low or (columns_in([high], schema, columns) and not columns_in([low], schema, columns))
-        else low
+        high if not low or (columns_in([high], schema, columns) and not columns_in([low], schema, columns)) else low
         for high, low in zip(above, below, strict=True)
     ]
 

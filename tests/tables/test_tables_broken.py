@@ -239,6 +239,7 @@ def test_bad_rows_are_set_aside_and_the_rest_is_read(
     if small_blocks:
         longest = max(map(len, body.split(b"\n")))
         monkeypatch.setattr("linkage.tables.text.read_text.__defaults__", (max(40, longest + 1),))
+        monkeypatch.setattr("linkage.tables.text.MOST_LINES", 2)
     file = tmp_path / "a.csv"
     file.write_bytes(HEADER + body)
     outcome = read(file)
