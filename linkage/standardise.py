@@ -48,9 +48,7 @@ class _Field:
     known: Mapping[str, str] = field(default_factory=dict)
 
 
-def standardise(
-    connection: DuckDBPyConnection, tables: Mapping[str, str], *, progress: Progress = silent
-) -> None:
+def standardise(connection: DuckDBPyConnection, tables: Mapping[str, str], *, progress: Progress = silent) -> None:
     """Make the standardised table of each raw table: a row per row, the same columns for doses and citizens.
 
     Args:
@@ -232,8 +230,7 @@ def _source(connection: DuckDBPyConnection, raw: str) -> str:
     renamed = {"national_id": "citizen_id"} if "citizen_id" in found else {}
     sources = {column: renamed.get(column, column) for column in _TYPED}
     typed = (
-        f"{source if source in found else 'NULL::VARCHAR'} AS typed_{column}"
-        for column, source in sources.items()
+        f"{source if source in found else 'NULL::VARCHAR'} AS typed_{column}" for column, source in sources.items()
     )
     return f"(SELECT key, {', '.join(typed)} FROM {_quoted(raw)})"
 

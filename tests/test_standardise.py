@@ -149,9 +149,7 @@ def test_engine_and_functions_agree(
             raw = [dict(zip(columns, row, strict=True)) for row in values]
             renamed = [{"national_id": row.get("citizen_id"), **row} for row in raw]
             found = standardised(connection, table)
-            assert list(map(without_address, found)) == [
-                expected(key * 3, row) for key, row in enumerate(renamed)
-            ]
+            assert list(map(without_address, found)) == [expected(key * 3, row) for key, row in enumerate(renamed)]
 
 
 def test_row_order_and_thread_count_do_not_matter(connection: DuckDBPyConnection) -> None:
@@ -169,9 +167,7 @@ def test_both_tables_have_the_same_columns_and_every_row_once(connection: DuckDB
     load(connection, "doses", ("full_name",), [("Nguyễn Văn An",)] * 5_000 + [(None,)])
     load(connection, "citizens", ("citizen_id", "full_name"), [("003099012345", "Nguyễn Văn An")])
     standardise(connection, {"doses": "doses_standardised", "citizens": "citizens_standardised"})
-    shapes = [
-        connection.execute(f"DESCRIBE {table}_standardised").fetchall() for table in ("doses", "citizens")
-    ]
+    shapes = [connection.execute(f"DESCRIBE {table}_standardised").fetchall() for table in ("doses", "citizens")]
     assert shapes[0] == shapes[1]
     counted = connection.execute("SELECT count(*), count(DISTINCT key), count(name) FROM doses_standardised")
     assert counted.fetchone() == (5_001, 5_001, 5_000)

@@ -47,8 +47,7 @@ def split_name(words: list[str]) -> tuple[str, str, str]:
 
 
 _TITLES = frozenset(
-    {"ông", "bà", "cụ", "cháu", "bé", "chị", "cô", "bác"}
-    | {"bs", "ths", "ts", "gs", "pgs", "mr", "mrs", "ms", "dr"},
+    {"ông", "bà", "cụ", "cháu", "bé", "chị", "cô", "bác"} | {"bs", "ths", "ts", "gs", "pgs", "mr", "mrs", "ms", "dr"},
 )
 # Ông is also a rare surname: it is a title only before a common one
 _COMMON_SURNAMES = frozenset(

@@ -128,9 +128,7 @@ _PROVINCE_ALIASES = {
     }.items()
     for alias in aliases.split()
 }
-_MERGED_INTO_THU_DUC = [("79", ":2"), ("79", ":9")] + [
-    (above, f"quận:{n}") for above in ("79", "") for n in "29"
-]
+_MERGED_INTO_THU_DUC = [("79", ":2"), ("79", ":9")] + [(above, f"quận:{n}") for above in ("79", "") for n in "29"]
 
 
 @lru_cache(maxsize=1 << 16)

@@ -17,9 +17,7 @@ from linkage.vietnamese import (
     resolve_place,
 )
 
-CASES: dict[str, list[list[Any]]] = yaml.safe_load(
-    Path(__file__).with_name("cases.yaml").read_text(encoding="utf-8")
-)
+CASES: dict[str, list[list[Any]]] = yaml.safe_load(Path(__file__).with_name("cases.yaml").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize(("typed", "canonical", "plain"), CASES["names"])

@@ -31,9 +31,7 @@ cells = st.one_of(
         alphabet=LETTERS + LETTERS.upper() + " '’.-()/;0123456789OlSEÐ\u0301\u0323\u00a0\u00ad¬Þ¨¹",
         max_size=30,
     ),
-    st.lists(st.one_of(words, st.sampled_from(["Ông", "Bà", "BS.", "H'", "(F0)", "VanA"])), max_size=6).map(
-        " ".join
-    ),
+    st.lists(st.one_of(words, st.sampled_from(["Ông", "Bà", "BS.", "H'", "(F0)", "VanA"])), max_size=6).map(" ".join),
 )
 NUMBERS = [
     "003099012345",
