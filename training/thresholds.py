@@ -11,7 +11,7 @@ from models import Calibration, Thresholds
 from training.calibration import Scored
 
 CAUTION = 0.5
-"""False links added to those seen, so that none seen does not mean none to come (Jeffreys' prior for a share)."""
+"""Share of the tolerated false links that the calibrated probabilities may use up: they are estimates themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,17 @@ def choose_thresholds(
 ) -> Chosen:
     """The lowest accept threshold with few enough false links, the highest review threshold with few enough missed.
 
-    Both are judged on doses, by their best candidate, each dose counted with its sampling weight. No threshold is
-    under one half: two equally good citizens never yield an accept.
+    Both are judged on doses, each with its sampling weight. The calibrated probabilities of the accepted (of the
+    no-match) say how many false (missed) links to expect, which is smoother than the few errors a sample shows; the
+    false links seen may only raise the accept threshold: where their share is surely (lower end of the 95 % interval)
+    above the tolerance. No accept threshold is under one half: two equally good citizens never yield an accept.
+
+    Args:
+        scored: candidates of labelled doses whose persons gave no m and u.
+        calibration: how match weights become odds.
+        in_registry: prior that a dose has its citizen among the candidates.
+        max_false_link_rate: tolerated false links among accepts.
+        max_missed_link_rate: tolerated missed links among no-match.
     """
     candidate, none = scored.posterior(calibration, in_registry)
     doses = len(scored.weight)
@@ -42,7 +51,7 @@ def choose_thresholds(
     right = np.zeros(doses, dtype=bool)
     right[scored.dose[(candidate == best[scored.dose]) & scored.is_match]] = True
     accept = _accept(best, ~right, scored.weight, max_false_link_rate)
-    review = min(_review(1 - none, scored.in_registry, scored.weight, max_missed_link_rate), accept)
+    review = min(_review(1 - none, scored.weight, max_missed_link_rate), accept)
     accepted, rejected = best >= accept, 1 - none < review
     return Chosen(
         Thresholds(accept=accept, review=review),
@@ -63,22 +72,22 @@ def choose_thresholds(
 def _accept(best: NDArray[np.float64], wrong: NDArray[np.bool_], weight: NDArray[np.float64], rate: float) -> float:
     order = np.argsort(-best, kind="stable")
     sampled = weight[order] / weight.mean()
-    false, total = np.cumsum(sampled * wrong[order]), np.cumsum(sampled)
-    allowed = np.flatnonzero((false + CAUTION) / (total + 1) <= rate)
+    total, squares = np.cumsum(sampled), np.cumsum(sampled**2)
+    expected = np.cumsum(sampled * (1 - best[order])) / total
+    seen = np.cumsum(sampled * wrong[order]) / total
+    size = total**2 / squares
+    surely = np.where(seen > 0, beta.ppf(0.025, np.maximum(seen * size, 1e-9), (1 - seen) * size + 1), 0.0)
+    allowed = np.flatnonzero((expected <= rate * CAUTION) & (np.maximum.accumulate(surely) <= rate))
     if len(allowed) == 0:
         return 1.0
-    lowest = float(best[order][allowed[-1]])
-    return max(round(lowest, 12), 0.5 + 1e-9)
+    return max(round(float(best[order][allowed[-1]]), 12), 0.5 + 1e-9)
 
 
-def _review(
-    any_of: NDArray[np.float64], linkable: NDArray[np.bool_], weight: NDArray[np.float64], rate: float
-) -> float:
+def _review(any_of: NDArray[np.float64], weight: NDArray[np.float64], rate: float) -> float:
     order = np.argsort(any_of, kind="stable")
-    sampled = weight[order] / weight.mean()
-    missed, total = np.cumsum(sampled * linkable[order]), np.cumsum(sampled)
-    allowed = np.flatnonzero(missed / total <= rate)
-    return float(round(any_of[order][allowed[-1]], 12)) if len(allowed) else 0.0
+    expected = np.cumsum(weight[order] * any_of[order]) / np.cumsum(weight[order])
+    allowed = np.flatnonzero(expected <= rate)
+    return round(float(any_of[order][allowed[-1]]), 12) if len(allowed) else 0.0
 
 
 def _interval(hits: NDArray[np.bool_], of: NDArray[np.bool_], weight: NDArray[np.float64]) -> dict[str, float]:

@@ -175,9 +175,7 @@ def _block_sql(connection: duckdb.DuckDBPyConnection, number: int, rule: Blockin
         blocks = f"list_transform({rule.on[0]}, lambda x: hash(x))"
         if overfull:
             skipped = [str(block) for (block,) in connection.execute(f"FROM overfull_{number}").fetchall()]
-            blocks = (
-                f"list_filter({blocks}, lambda x: NOT list_contains([{', '.join(skipped)}]::UBIGINT[], x))"
-            )
+            blocks = f"list_filter({blocks}, lambda x: NOT list_contains([{', '.join(skipped)}]::UBIGINT[], x))"
         return blocks
     block = _block(rule)
     if not overfull:
