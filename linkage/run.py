@@ -2,6 +2,7 @@
 
 import json
 import platform
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -62,9 +63,10 @@ def score(job: ScoreJob, *, progress: Progress = silent) -> dict[str, Any]:
     Raises:
         UserError: an input cannot be used, or RUN exists or is unfinished.
     """
-    work = Workspace(
-        job.out, job.settings(), resume=job.resume, force=job.force, threads=job.threads, memory=job.memory
-    )
+    settings = job.settings()
+    if job.resume and not job.force and job.out.exists():
+        return finished(job.out, settings)
+    work = Workspace(job.out, settings, resume=job.resume, force=job.force, threads=job.threads, memory=job.memory)
     try:
         facts = prepare(work, job, progress)
         registry = Registry(**facts["blocking"].pop("registry"))
@@ -74,6 +76,23 @@ def score(job: ScoreJob, *, progress: Progress = silent) -> dict[str, Any]:
         work.publish()
     finally:
         work.connection.close()
+    return manifest
+
+
+def finished(run: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The manifest of a run that is done, if it was made with these settings; nothing is done again.
+
+    Raises:
+        UserError: it is no finished run, or one with other settings.
+    """
+    try:
+        manifest: dict[str, Any] = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError("run.exists", path=run) from error
+    if any(manifest["settings"].get(name) != value for name, value in settings.items()):
+        raise UserError("run.settings_differ", path=run)
+    # a run killed after its last rename leaves only this behind
+    shutil.rmtree(run.with_name(run.name + ".partial"), ignore_errors=True)
     return manifest
 
 

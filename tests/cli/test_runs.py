@@ -1,0 +1,143 @@
+"""Laws of whole runs: what must not change a decision, and what a kill must not lose."""
+
+import csv
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from linkage import run as job_module
+from linkage.cli import main
+
+ID_AND_DECISION = "dose_id, decision, outcome, citizen_id, round(probability, 9), round(match_weight, 9), rule"
+
+
+def _arguments(doses: Path, citizens: Path, model: Path, out: Path, *more: str) -> list[str]:
+    tables = ["--doses", str(doses), "--citizens", str(citizens)]
+    return ["score", *tables, "--model", str(model), "--out", str(out), *more]
+
+
+def _decisions(run: Path) -> list[tuple[object, ...]]:
+    return duckdb.sql(f"SELECT {ID_AND_DECISION} FROM '{run}/decisions.parquet' ORDER BY dose_id").fetchall()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(small_population: Path, trained_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("undisturbed") / "run"
+    arguments = _arguments(small_population / "doses.csv", small_population / "citizens.csv", trained_folder, out)
+    assert main(arguments) == 0
+    return out
+
+
+def _shuffled(source: Path, target: Path, seed: int) -> Path:
+    with source.open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    random.Random(seed).shuffle(rows)
+    with target.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+    return target
+
+
+def test_the_order_of_rows_changes_no_decision(
+    small_population: Path, trained_folder: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    doses = _shuffled(small_population / "doses.csv", tmp_path / "doses.csv", 1)
+    citizens = _shuffled(small_population / "citizens.csv", tmp_path / "citizens.csv", 2)
+    assert main(_arguments(doses, citizens, trained_folder, tmp_path / "run")) == 0
+    decided = {row[0]: row for row in _decisions(tmp_path / "run")}
+    for row in _decisions(undisturbed):
+        # of two citizens who fit equally well either may be named first; neither is accepted
+        same = row if row[1] == "accept" else (*row[:3], decided[row[0]][3], *row[4:])
+        assert decided[row[0]] == same
+
+
+def test_partitions_and_threads_change_no_decision(
+    small_population: Path, trained_folder: Path, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_module, "PARTITION", 700)
+    arguments = _arguments(
+        small_population / "doses.csv", small_population / "citizens.csv", trained_folder, tmp_path / "run"
+    )
+    assert main([*arguments, "--threads", "1"]) == 0
+    assert _decisions(tmp_path / "run") == _decisions(undisturbed)
+
+
+def test_kill_at_any_moment_leaves_nothing_half_written_and_resume_ends_the_same(
+    small_population: Path, trained_folder: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    arguments = _arguments(
+        small_population / "doses.csv", small_population / "citizens.csv", trained_folder, out, "--resume"
+    )
+    moments = random.Random(5)
+    killed = 0
+    for _ in range(40):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "linkage.cli", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        deadline = time.monotonic() + moments.uniform(2.0, 6.0)
+        while process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        if process.poll() is None:
+            os.kill(process.pid, signal.SIGKILL)
+            killed += 1
+        if process.wait() == 0:
+            break
+        assert not out.exists() or (out / "manifest.json").exists()
+    assert killed > 0
+    assert main(arguments) == 0
+    assert _decisions(out) == _decisions(undisturbed)
+    names = {file.name for file in undisturbed.iterdir()}
+    assert {file.name for file in out.iterdir()} == names
+    assert not out.with_name("run.partial").exists()
+
+
+def test_unfinished_work_is_neither_mixed_nor_thrown_away_silently(
+    small_population: Path, trained_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    doses, citizens = small_population / "doses.csv", small_population / "citizens.csv"
+    (tmp_path / "empty.csv").write_text("citizen_id,full_name\n", encoding="utf-8")
+    assert main(_arguments(doses, tmp_path / "empty.csv", trained_folder, out)) == 2
+    assert "empty.csv" in capsys.readouterr().err
+    assert not out.exists()
+    assert main(_arguments(doses, citizens, trained_folder, out)) == 2
+    assert "run.partial" in capsys.readouterr().err
+    assert main(_arguments(doses, citizens, trained_folder, out, "--resume")) == 2
+    assert "run.partial" in capsys.readouterr().err
+    assert main(_arguments(doses, citizens, trained_folder, out, "--force")) == 0
+
+
+def test_hostile_rows_are_set_aside_and_the_rest_is_done(
+    small_population: Path, trained_folder: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    text = (small_population / "doses.csv").read_text(encoding="utf-8").split("\n")
+    columns = text[0].count(",")
+    bad = [
+        "," * columns,
+        text[1],
+        '"X1",""' + "," * (columns - 1),
+        '"X2","Nguyễn Văn Ba"',
+        '"X3","' + "a" * 20_000 + '"' + "," * (columns - 1),
+        '"X4","Trần\0Văn Ba"' + "," * (columns - 1),
+    ]
+    good = '"=1+1","=HYPERLINK(""x"")"' + "," * (columns - 1)
+    doses = tmp_path / "doses.csv"
+    doses.write_text("\n".join([*text[:-1], *bad, good, ""]), encoding="utf-8")
+    assert main(_arguments(doses, small_population / "citizens.csv", trained_folder, tmp_path / "run")) == 0
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["rows_in"] == manifest["rows_out"] == 4007
+    assert manifest["decisions"]["quarantine"] == 6
+    problems = duckdb.sql(f"SELECT row, problem FROM '{tmp_path}/run/quarantine.parquet' ORDER BY row").fetchall()
+    expected = ["no_dose_id", "duplicate_dose_id", "no_name", "ragged_row", "giant_cell", "nul_character"]
+    assert problems == [(4002 + place, problem) for place, problem in enumerate(expected)]
+    decided = {row[0]: row for row in _decisions(tmp_path / "run") if row[1] != "quarantine"}
+    assert decided.pop("=1+1")[1] == "no_match"
+    assert list(decided.values()) == _decisions(undisturbed)
