@@ -1,0 +1,111 @@
+"""One small population, read and standardised once, and models over it."""
+
+import importlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pytest
+
+from evaluation.population import synthesise
+from linkage.standardise import standardise
+from linkage.tables import CITIZENS, DOSES, read_table
+from models import Calibration, LevelParameters, Model, Specification, Thresholds, load
+from training import TrainJob, train
+
+RANDOM_PAIRS = 100_000
+"""Fewer than in earnest: a test needs no precise u."""
+
+
+@pytest.fixture(scope="session")
+def small_population(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with citizens.csv, doses.csv, labels.csv and truth.csv."""
+    folder = tmp_path_factory.mktemp("population") / "small"
+    synthesise(2000, 4000, 1, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def standardised(small_population: Path) -> Path:
+    """A DuckDB file with the raw and the standardised tables of the small population."""
+    file = small_population.parent / "standardised.duckdb"
+    with duckdb.connect(str(file)) as connection:
+        read_table(connection, DOSES, str(small_population / "doses.csv"))
+        read_table(connection, CITIZENS, str(small_population / "citizens.csv"))
+        standardise(connection, {"doses": "doses_standardised", "citizens": "citizens_standardised"})
+    return file
+
+
+@pytest.fixture
+def connection(standardised: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database of the test's own over the tables of ``standardised``."""
+    with duckdb.connect() as opened:
+        opened.execute("SET threads = 2")
+        opened.execute(f"ATTACH '{standardised}' AS base (READ_ONLY)")
+        for table in ("doses", "citizens", "doses_standardised", "citizens_standardised"):
+            opened.execute(f"CREATE VIEW {table} AS FROM base.{table}")
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def specification() -> Specification:
+    return load("dose_citizen")
+
+
+@pytest.fixture(scope="session")
+def random_model() -> Callable[..., Model]:
+    """``random_model(specification, seed)``: m and u drawn at random."""
+
+    def draw(specification: Specification, seed: int) -> Model:
+        generator = np.random.default_rng(seed)
+        parameters = {}
+        for comparison in specification.comparisons:
+            if not comparison.is_interaction:
+                m, u = (generator.dirichlet(np.ones(len(comparison.levels))).tolist() for _ in range(2))
+                parameters[comparison.name] = {
+                    level.name: LevelParameters(m[place], u[place], 1.0, 1.0)
+                    for place, level in enumerate(comparison.levels)
+                }
+        return Model(
+            name=f"random_{seed}",
+            specification=specification,
+            parameters=parameters,
+            in_registry=float(generator.uniform(0.5, 0.99)),
+            calibration=Calibration(),
+            thresholds=Thresholds(accept=0.9, review=0.1),
+            evidence={"seed": seed},
+        )
+
+    return draw
+
+
+@pytest.fixture(scope="session")
+def train_small(
+    small_population: Path, specification: Specification, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Path]:
+    """``train_small(labels)``: train on the small population, by other labels if given; returns the folder MODEL."""
+
+    def run(labels: Path | None = None) -> Path:
+        job = TrainJob(
+            doses=str(small_population / "doses.csv"),
+            citizens=str(small_population / "citizens.csv"),
+            labels=str(labels or small_population / "labels.csv"),
+            specification=specification,
+            out=tmp_path_factory.mktemp("training") / "small_model",
+            threads=2,
+            memory="2GB",
+            max_false_link_rate=0.02,
+        )
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(importlib.import_module("training.train"), "RANDOM_PAIRS", RANDOM_PAIRS)
+            train(job)
+        return job.out
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def trained_folder(train_small: Callable[..., Path]) -> Path:
+    """The folder MODEL of the small population."""
+    return train_small()

@@ -1,0 +1,304 @@
+"""Models as data: round trips, what is refused, and what the registry of a run changes."""
+
+import copy
+import json
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models import (
+    BlockingRule,
+    Comparison,
+    Level,
+    Model,
+    ModelError,
+    Registry,
+    Specification,
+    SpecificationError,
+    to_splink,
+)
+
+NAMES = st.from_regex("[a-z][a-z_]{0,6}", fullmatch=True)
+SQL = st.sampled_from(("a_l = a_r", "b_l = b_r AND a_l IS NULL", "abs(n_l - n_r) <= 1"))
+Random = Callable[..., Model]
+
+
+@st.composite
+def comparisons(draw: st.DrawFn, name: str) -> Comparison:
+    names = draw(st.lists(NAMES, min_size=1, max_size=4, unique=True))
+    interaction = draw(st.booleans())
+    levels = []
+    for level in names[:-1]:
+        when = draw(SQL)
+        if interaction:
+            together = tuple(draw(st.lists(NAMES, min_size=1, max_size=3)))
+            levels.append(Level(level, when, together=together, apart=draw(st.none() | NAMES)))
+        else:
+            kind = draw(st.sampled_from(({}, {"frequency": "a"}, {"unique": True})))
+            levels.append(Level(level, when, **kind))  # type: ignore[arg-type]
+    expression = {f"of_{name}": "a_l || a_r"} if draw(st.booleans()) else {}
+    return Comparison(name, draw(SQL), (*levels, Level(names[-1])), expression)
+
+
+@st.composite
+def specifications(draw: st.DrawFn) -> Specification:
+    columns = st.lists(NAMES, min_size=1, max_size=3).map(tuple)
+    rules = draw(st.lists(NAMES, max_size=3, unique=True))
+    return Specification(
+        name=draw(st.text(max_size=8)),
+        columns=draw(st.dictionaries(NAMES, SQL, max_size=3)),
+        blocking=tuple(
+            BlockingRule(rule, draw(columns), draw(columns | st.just(())), draw(st.booleans())) for rule in rules
+        ),
+        comparisons=tuple(draw(comparisons(name)) for name in draw(st.lists(NAMES, max_size=3, unique=True))),
+    )
+
+
+@given(specifications())
+@settings(max_examples=60, deadline=None)
+def test_a_specification_survives_plain_data(specification: Specification) -> None:
+    text = json.dumps(specification.to_dict())
+    assert Specification.from_dict(json.loads(text)) == specification
+
+
+def test_the_shipped_specification_survives_plain_data(specification: Specification) -> None:
+    assert Specification.from_dict(json.loads(json.dumps(specification.to_dict()))) == specification
+
+
+def plain() -> dict[str, Any]:
+    return {
+        "name": "plain",
+        "blocking": [{"name": "id", "on": ["id"]}, {"name": "name", "on": ["name"]}],
+        "comparison": [
+            {
+                "name": "sex",
+                "missing": "sex_l IS NULL",
+                "expressions": {"both": "sex_l || sex_r"},
+                "level": [{"name": "same", "when": "sex_l = sex_r"}, {"name": "different"}],
+            },
+            {
+                "name": "coincidence",
+                "missing": "false",
+                "level": [
+                    {"name": "namesake", "when": "name_l = name_r", "together": ["name", "born"]},
+                    {"name": "none"},
+                ],
+            },
+        ],
+    }
+
+
+def at(data: Any, *path: str | int) -> Any:
+    for step in path:
+        data = data[step]
+    return data
+
+
+def test_plain_is_a_specification() -> None:
+    assert [level.name for _, level in Specification.from_dict(plain()).interactions] == ["namesake"]
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "value", "says"),
+    [
+        (("blocking", 1), "name", "id", "'id' is declared twice"),
+        (("comparison", 1), "name", "sex", "'sex' is declared twice"),
+        (("comparison", 1), "expressions", {"both": "1"}, "'both' is declared twice"),
+        (("comparison", 0, "level", 1), "name", "same", "'same' is declared twice"),
+        (("comparison", 0), "name", "Sex; DROP", "lower-case"),
+        (("blocking", 0), "name", "id rule", "lower-case"),
+        (("comparison", 0, "level", 1), "when", "true", "last level"),
+        (("comparison", 0, "level", 0), "when", None, "last level"),
+        (("comparison", 0), "level", [], "sex"),
+        (("comparison", 0, "level", 0), "surprise", 1, "surprise"),
+        (("comparison", 1, "level", 0), "frequency", "name", "not several"),
+        (("comparison", 1, "level", 0), "unique", True, "not several"),
+        ((), "blocking", 7, "another kind"),
+        ((), "columns", "abc", "columns|another kind"),
+    ],
+)
+def test_what_is_wrong_with_a_specification_is_named(
+    path: tuple[str | int, ...], key: str, value: object, says: str
+) -> None:
+    data = plain()
+    at(data, *path)[key] = value
+    with pytest.raises(SpecificationError, match=says):
+        Specification.from_dict(data)
+
+
+def test_frequency_and_unique_exclude_each_other() -> None:
+    data = plain()
+    at(data, "comparison", 0, "level", 0).update(frequency="sex", unique=True)
+    with pytest.raises(SpecificationError, match="level same"):
+        Specification.from_dict(data)
+
+
+def test_an_interaction_among_ordinary_levels_is_refused() -> None:
+    data = plain()
+    at(data, "comparison", 1, "level").insert(0, {"name": "odd", "when": "true"})
+    with pytest.raises(SpecificationError, match="level odd"):
+        Specification.from_dict(data)
+
+
+@pytest.mark.parametrize(
+    ("path", "key"),
+    [
+        ((), "name"),
+        ((), "blocking"),
+        ((), "comparison"),
+        (("blocking", 0), "name"),
+        (("blocking", 0), "on"),
+        (("comparison", 0), "missing"),
+        (("comparison", 0), "level"),
+    ],
+)
+def test_what_a_specification_lacks_is_named(path: tuple[str | int, ...], key: str) -> None:
+    data = plain()
+    del at(data, *path)[key]
+    with pytest.raises(SpecificationError, match=key):
+        Specification.from_dict(data)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_model_survives_json_to_the_byte(specification: Specification, random_model: Random, seed: int) -> None:
+    model = random_model(specification, seed)
+    again = Model.from_json(model.to_json())
+    assert again == model
+    assert again.to_json() == model.to_json()
+    assert again.digest == model.digest
+
+
+def test_the_digest_changes_with_every_part(specification: Specification, random_model: Random) -> None:
+    model = random_model(specification, 1)
+    others = [
+        replace(model, name="other"),
+        replace(model, in_registry=math.nextafter(model.in_registry, 1)),
+        replace(model, calibration=replace(model.calibration, slope=0.5)),
+        replace(model, thresholds=replace(model.thresholds, accept=0.91)),
+        replace(model, evidence={"seed": 2}),
+        replace(model, specification=replace(specification, blocking=specification.blocking[1:])),
+        replace(model, parameters=random_model(specification, 2).parameters),
+    ]
+    assert len({model.digest, *(other.digest for other in others)}) == len(others) + 1
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "3", '"text"', "{}"])
+def test_what_is_no_model_is_a_model_error(text: str) -> None:
+    with pytest.raises(ModelError):
+        Model.from_json(text)
+
+
+def _set(*path: str | int, value: object) -> Callable[[dict[str, Any]], None]:
+    def change(data: dict[str, Any]) -> None:
+        at(data, *path[:-1])[path[-1]] = value
+
+    return change
+
+
+def _drop(*path: str | int) -> Callable[[dict[str, Any]], None]:
+    def change(data: dict[str, Any]) -> None:
+        del at(data, *path[:-1])[path[-1]]
+
+    return change
+
+
+LEVEL = ("parameters", "sex", "same")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(_set("schema_version", value=2), id="another schema version"),
+        pytest.param(_drop("schema_version"), id="no schema version"),
+        pytest.param(_drop("thresholds"), id="no thresholds"),
+        pytest.param(_set("calibration", "tilt", value=1), id="unknown calibration"),
+        pytest.param(_drop(*LEVEL), id="missing level"),
+        pytest.param(_drop("parameters", "sex"), id="missing comparison"),
+        pytest.param(_drop(*LEVEL, "u"), id="missing u"),
+        pytest.param(_set(*LEVEL, "m", value=0), id="m is 0"),
+        pytest.param(_set(*LEVEL, "u", value=0), id="u is 0"),
+        pytest.param(_set(*LEVEL, "m", value=-0.5), id="m is negative"),
+        pytest.param(_set(*LEVEL, "m", value="0.5"), id="m is text"),
+        pytest.param(_set(*LEVEL, "m", value=math.nan), id="m is not a number"),
+        pytest.param(_set(*LEVEL, "m", value=2), id="m is above 1"),
+        pytest.param(_set("parameters", value=[]), id="parameters are a list"),
+        pytest.param(_set("parameters", "sex", value=[]), id="levels are a list"),
+        pytest.param(_set("in_registry", value=0), id="nobody is in the registry"),
+        pytest.param(_set("in_registry", value=1), id="the prior of none is 0"),
+        pytest.param(_set("in_registry", value="a"), id="the prior is text"),
+        pytest.param(_set("thresholds", "accept", value="high"), id="the threshold is text"),
+        pytest.param(_set("calibration", "slope", value=math.nan), id="the slope is not a number"),
+        pytest.param(_set("calibration", "slope", value=-1), id="the slope is negative"),
+        pytest.param(_set("specification", "comparison", 0, "level", value=[]), id="no levels"),
+    ],
+)
+def test_a_broken_model_is_a_model_error(
+    specification: Specification, random_model: Random, change: Callable[[dict[str, Any]], None]
+) -> None:
+    data = json.loads(random_model(specification, 1).to_json())
+    Model.from_json(json.dumps(data))
+    broken = copy.deepcopy(data)
+    change(broken)
+    with pytest.raises(ModelError):
+        Model.from_json(json.dumps(broken))
+
+
+RATIOS = st.floats(1e-6, 1e9)
+SIZES = st.integers(2, 100_000_000)
+
+
+def registry_of(specification: Specification, citizens: int, ratio: float) -> Registry:
+    ratios: dict[str, dict[str, float]] = {}
+    for comparison, level in specification.interactions:
+        ratios.setdefault(comparison, {})[level.name] = ratio
+    return Registry(citizens, ratios)
+
+
+@given(size=SIZES, other=SIZES)
+@settings(max_examples=20, deadline=None)
+def test_the_size_of_the_registry_changes_unique_levels_alone(
+    specification: Specification, random_model: Random, size: int, other: int
+) -> None:
+    model = random_model(specification, 3)
+    here, there = (registry_of(specification, citizens, 2.0) for citizens in (size, other))
+    for comparison in specification.comparisons:
+        for level in comparison.levels:
+            m, u = model.m_u(comparison, level, here)
+            m_there, u_there = model.m_u(comparison, level, there)
+            assert m == m_there
+            assert u / u_there == pytest.approx(other / size if level.unique else 1)
+            if level.unique:
+                assert u == 1 / size
+
+
+@given(size=SIZES)
+@settings(max_examples=20, deadline=None)
+def test_the_prior_is_the_odds_of_one_citizen_drawn_at_random(
+    specification: Specification, random_model: Random, size: int
+) -> None:
+    model = random_model(specification, 3)
+    probability = model.in_registry / size
+    assert 2 ** model.prior_bits(size) == pytest.approx(probability / (1 - probability))
+    assert to_splink(model, registry_of(specification, size, 1))[
+        "probability_two_random_records_match"
+    ] == pytest.approx(probability)
+
+
+@given(ratio=RATIOS)
+@settings(max_examples=30, deadline=None)
+def test_an_interaction_weighs_minus_the_bits_of_its_ratio(
+    specification: Specification, random_model: Random, ratio: float
+) -> None:
+    model = random_model(specification, 3)
+    registry = registry_of(specification, 1000, ratio)
+    for comparison in specification.comparisons:
+        for level in comparison.levels if comparison.is_interaction else ():
+            m, u = model.m_u(comparison, level, registry)
+            assert 0 < m < 1
+            assert 0 < u < 1
+            assert math.log2(m / u) == pytest.approx(-math.log2(ratio) if level.together else 0, abs=1e-9)

@@ -1,0 +1,238 @@
+"""Match weights: those of Splink, each pair once, and the same however the work is cut."""
+
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pytest
+
+from evaluation.splink_oracle import splink_match_weights
+from linkage.blocking import Budget, plan_blocking
+from linkage.scoring import bits_column, compared_tables, compile_scoring, derive, level_column, measure_registry
+from linkage.standardise import standardise
+from linkage.tables import CITIZENS, DOSES, read_table
+from models import Model, Registry, Specification
+
+EVERYTHING = Budget(pairs_per_dose=1e9, citizens_per_block=10**9)
+ALL_DOSES = {"first": 0, "last": 10**9}
+WEAKEST = -1000.0
+Random = Callable[..., Model]
+
+
+def block(connection: duckdb.DuckDBPyConnection, specification: Specification) -> Registry:
+    derive(connection, specification)
+    _, blocks = plan_blocking(connection, specification, EVERYTHING)
+    compared_tables(connection, specification, blocks)
+    return measure_registry(connection, specification)
+
+
+def score(
+    connection: duckdb.DuckDBPyConnection,
+    model: Model,
+    registry: Registry,
+    name: str = "scored",
+    bounds: dict[str, int] | None = None,
+) -> str:
+    connection.execute(
+        f"CREATE OR REPLACE TABLE {name} AS {compile_scoring(model, registry, WEAKEST)}", bounds or ALL_DOSES
+    )
+    return name
+
+
+def one(connection: duckdb.DuckDBPyConnection, sql: str) -> int:
+    [(found,)] = connection.execute(sql).fetchall()
+    return int(found)
+
+
+def assert_equal_to_splink(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
+    registry = block(connection, model.specification)
+    score(connection, model, registry)
+    oracle = splink_match_weights(connection, model, registry, WEAKEST)
+    pairs, common, different = connection.execute(f"""
+        SELECT count(*), count(s.match_weight) FILTER (o.match_weight IS NOT NULL),
+          count(*) FILTER (abs(s.match_weight - o.match_weight) > 1e-9 * greatest(1, abs(o.match_weight)))
+        FROM scored AS s FULL JOIN {oracle} AS o USING (dose_key, citizen_key)
+    """).fetchall()[0]
+    assert pairs > 4000
+    assert common == pairs
+    assert different == 0
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_match_weights_are_those_of_splink(
+    connection: duckdb.DuckDBPyConnection, specification: Specification, random_model: Random, seed: int
+) -> None:
+    assert_equal_to_splink(connection, random_model(specification, seed))
+
+
+def test_match_weights_of_a_trained_model_are_those_of_splink(
+    connection: duckdb.DuckDBPyConnection, trained_folder: Path
+) -> None:
+    assert_equal_to_splink(connection, Model.read(trained_folder))
+
+
+def test_the_pairs_are_those_of_the_rules_each_under_its_first_rule_and_once(
+    connection: duckdb.DuckDBPyConnection, specification: Specification, random_model: Random
+) -> None:
+    registry = block(connection, specification)
+    score(connection, random_model(specification, 1), registry, bounds={"first": 0, "last": 199})
+    whens = []
+    for number, rule in enumerate(specification.blocking):
+        if rule.any_of:
+            test = f"list_has_any(l.{rule.on[0]}, r.{rule.on[0]})"
+        else:
+            test = " AND ".join(f"l.{column} = r.{column}" for column in rule.on)
+        whens.append(f"WHEN {test} THEN {number}")
+    connection.execute(f"""
+        CREATE TABLE expected AS SELECT l.key AS dose_key, r.key AS citizen_key, CASE {" ".join(whens)} END AS rule
+        FROM (FROM doses_derived WHERE key <= 199) AS l, citizens_derived AS r WHERE rule IS NOT NULL
+    """)
+    columns = "dose_key, citizen_key, rule"
+    assert one(connection, "SELECT count(*) FROM expected") > 200
+    assert one(connection, "SELECT count(DISTINCT rule) FROM expected") > 5
+    # EXCEPT ALL counts: a pair scored twice stays over
+    assert (
+        one(
+            connection, f"SELECT count(*) FROM (SELECT {columns} FROM scored EXCEPT ALL SELECT {columns} FROM expected)"
+        )
+        == 0
+    )
+    assert (
+        one(
+            connection, f"SELECT count(*) FROM (SELECT {columns} FROM expected EXCEPT ALL SELECT {columns} FROM scored)"
+        )
+        == 0
+    )
+
+
+def test_every_pair_stands_once(
+    connection: duckdb.DuckDBPyConnection, specification: Specification, random_model: Random
+) -> None:
+    score(connection, random_model(specification, 1), block(connection, specification))
+    pairs = "SELECT count(*) FROM (SELECT DISTINCT dose_key, citizen_key FROM scored)"
+    assert one(connection, "SELECT count(*) FROM scored") == one(connection, pairs)
+
+
+@pytest.mark.parametrize(
+    ("typed", "previous"),
+    [
+        ("003056000001", "003056000001"),
+        ("012345671", "012345671;012345671"),
+        ("003056000001 / 012345671", "012345671"),
+        ("012345671 / 012345672", "012345672;012345671"),
+    ],
+)
+def test_a_pair_stands_once_whatever_numbers_are_repeated(
+    tmp_path: Path, specification: Specification, random_model: Random, typed: str, previous: str
+) -> None:
+    (tmp_path / "doses.csv").write_text(f"dose_id,full_name,national_id\nD1,Lê Văn An,{typed}\n", encoding="utf-8")
+    (tmp_path / "citizens.csv").write_text(
+        f"citizen_id,full_name,previous_ids\n003056000001,Lê Văn An,{previous}\n", encoding="utf-8"
+    )
+    with duckdb.connect() as connection:
+        read_table(connection, DOSES, str(tmp_path / "doses.csv"))
+        read_table(connection, CITIZENS, str(tmp_path / "citizens.csv"))
+        standardise(connection, {"doses": "doses_standardised", "citizens": "citizens_standardised"})
+        score(connection, random_model(specification, 1), block(connection, specification))
+        assert connection.execute("SELECT dose_key, citizen_key FROM scored").fetchall() == [(0, 0)]
+
+
+def test_match_weight_is_the_prior_and_the_bits_of_the_comparisons(
+    connection: duckdb.DuckDBPyConnection, specification: Specification, random_model: Random
+) -> None:
+    model = random_model(specification, 4)
+    registry = block(connection, specification)
+    score(connection, model, registry, bounds={"first": 0, "last": 499})
+    bits = [bits_column(comparison) for comparison in specification.comparisons]
+    rows = connection.execute(f"SELECT match_weight, {', '.join(bits)} FROM scored").fetchnumpy()
+    total = model.prior_bits(registry.citizens) + np.sum([rows[column] for column in bits], axis=0)
+    assert len(total) > 500
+    np.testing.assert_allclose(rows["match_weight"], total, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("side", ["doses", "citizens"])
+def test_missing_on_either_side_gives_no_bits(
+    connection: duckdb.DuckDBPyConnection, specification: Specification, random_model: Random, side: str
+) -> None:
+    registry = block(connection, specification)
+    model = random_model(specification, 5)
+    score(connection, model, registry, bounds={"first": 0, "last": 199})
+    lists = {"all_ids", "former_ids"}
+    emptied = ", ".join(
+        f"{'[]' if column in lists else 'NULL'} AS {column}" for column in specification.compared_columns
+    )
+    connection.execute(f"CREATE OR REPLACE TABLE {side}_compared AS SELECT * REPLACE ({emptied}) FROM {side}_compared")
+    score(connection, model, registry, "without", {"first": 0, "last": 199})
+    assert one(connection, "SELECT count(*) FROM without") == one(connection, "SELECT count(*) FROM scored") > 200
+    for comparison in specification.comparisons:
+        level, bits = level_column(comparison), bits_column(comparison)
+        assert one(connection, f"SELECT count(*) FROM without WHERE {level} <> 0 OR {bits} <> 0") == 0
+        assert one(connection, f"SELECT count(*) FROM scored WHERE {level} = 0 AND {bits} <> 0") == 0
+        assert one(connection, f"SELECT count(*) FROM scored WHERE {bits} <> 0") > 0, comparison.name
+
+
+def test_scores_do_not_depend_on_partitions(
+    connection: duckdb.DuckDBPyConnection, specification: Specification, random_model: Random
+) -> None:
+    registry = block(connection, specification)
+    model = random_model(specification, 6)
+    score(connection, model, registry)
+    cuts = [0, 1, 700, 701, 2500, 10**9]
+    for number, (first, end) in enumerate(pairwise(cuts)):
+        score(connection, model, registry, f"part_{number}", {"first": first, "last": end - 1})
+    parts = " UNION ALL ".join(f"FROM part_{number}" for number in range(len(cuts) - 1))
+    assert one(connection, f"SELECT count(*) FROM (FROM scored EXCEPT ALL ({parts}))") == 0
+    assert one(connection, f"SELECT count(*) FROM (({parts}) EXCEPT ALL FROM scored)") == 0
+
+
+def test_scores_do_not_depend_on_row_order(
+    connection: duckdb.DuckDBPyConnection, specification: Specification, random_model: Random
+) -> None:
+    model = random_model(specification, 7)
+    score(connection, model, block(connection, specification))
+    for side in ("doses", "citizens"):
+        connection.execute(
+            f"CREATE OR REPLACE VIEW {side}_standardised AS SELECT * REPLACE (9999 - key AS key) "
+            f"FROM base.{side}_standardised ORDER BY key DESC"
+        )
+        connection.execute(f"DROP TABLE {side}_compared")
+    score(connection, model, block(connection, specification), "reversed")
+    same = (
+        "FROM scored AS s JOIN reversed AS r ON 9999 - s.dose_key = r.dose_key AND 9999 - s.citizen_key = r.citizen_key"
+        " WHERE s.match_weight = r.match_weight AND s.rule = r.rule"
+    )
+    pairs = one(connection, "SELECT count(*) FROM scored")
+    assert one(connection, "SELECT count(*) FROM reversed") == pairs
+    assert one(connection, f"SELECT count(*) {same}") == pairs
+
+
+def test_weak_pairs_are_left_out(
+    connection: duckdb.DuckDBPyConnection, specification: Specification, random_model: Random
+) -> None:
+    registry = block(connection, specification)
+    model = random_model(specification, 8)
+    score(connection, model, registry)
+    statement = compile_scoring(model, registry, 3.5)
+    strong = one(connection, "SELECT count(*) FROM scored WHERE match_weight > 3.5")
+    assert 0 < strong < one(connection, "SELECT count(*) FROM scored")
+    connection.execute(f"CREATE TABLE kept AS {statement}", ALL_DOSES)
+    assert one(connection, "SELECT count(*) FROM kept") == strong
+    assert one(connection, "SELECT count(*) FROM kept WHERE match_weight <= 3.5") == 0
+
+
+def test_the_registry_is_measured_exactly(connection: duckdb.DuckDBPyConnection, specification: Specification) -> None:
+    derive(connection, specification)
+    registry = measure_registry(connection, specification)
+    both = "FROM citizens_derived AS l JOIN citizens_derived AS r ON l.key <> r.key AND l.born = r.born"
+    seen = one(connection, f"SELECT count(*) {both} AND l.phone = r.phone AND l.name_ascii <> r.name_ascii")
+    births = one(connection, f"SELECT count(*) {both} AND l.name_ascii <> r.name_ascii")
+    phones = one(
+        connection,
+        "SELECT count(*) FROM citizens_derived AS l JOIN citizens_derived AS r ON l.key <> r.key AND l.phone = r.phone",
+    )
+    assert seen > 0
+    assert registry.citizens == 2000
+    expected = births * phones / registry.citizens**2
+    assert registry.ratios["coincidence"]["twin"] == pytest.approx((seen + 1) / (expected + 1), rel=0.02)

@@ -1,0 +1,166 @@
+"""Calibration finds what made the data; thresholds keep what they promise."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models import Calibration
+from training.calibration import Scored, calibrate
+from training.thresholds import CAUTION, choose_thresholds
+
+PRIOR = 0.9
+
+
+def simulate(seed: int, doses: int, candidates: int = 3, true: Calibration | None = None, ties: bool = False) -> Scored:
+    """Each dose draws its citizen, or none, by the posterior of its match weights under ``true``."""
+    generator = np.random.default_rng(seed)
+    weights = generator.normal(-2, 6, (doses, candidates))
+    if ties:
+        weights = np.round(weights / 4) * 4
+    true = true or Calibration()
+    odds = np.exp2(true.slope * weights + true.intercept)
+    table = np.column_stack([odds, np.full(doses, 1 - PRIOR)])
+    table /= table.sum(axis=1, keepdims=True)
+    drawn = (table.cumsum(axis=1) < generator.random((doses, 1))).sum(axis=1)
+    return Scored(
+        match_weight=weights.ravel(),
+        is_match=(drawn[:, None] == np.arange(candidates)).ravel(),
+        dose=np.repeat(np.arange(doses), candidates),
+        weight=generator.uniform(1, 4, doses),
+        in_registry=drawn < candidates,
+    )
+
+
+@pytest.mark.parametrize(
+    "true", [Calibration(), Calibration(0.5, -1.5), Calibration(1.6, 2.0)], ids=["true odds", "too bold", "too shy"]
+)
+def test_slope_and_intercept_are_found_again(true: Calibration) -> None:
+    found = calibrate(simulate(1, 15_000, true=true), PRIOR)
+    assert found.slope == pytest.approx(true.slope, rel=0.08)
+    assert found.intercept == pytest.approx(true.intercept, abs=0.25)
+
+
+def test_the_likelihood_is_weighed_by_the_sampling_of_doses() -> None:
+    bold, shy = (simulate(2, 4000, true=Calibration(slope)) for slope in (0.4, 1.5))
+    both = Scored(
+        match_weight=np.concatenate([bold.match_weight, shy.match_weight]),
+        is_match=np.concatenate([bold.is_match, shy.is_match]),
+        dose=np.concatenate([bold.dose, shy.dose + 4000]),
+        weight=np.repeat([1e6, 1.0], 4000),
+        in_registry=np.concatenate([bold.in_registry, shy.in_registry]),
+    )
+    assert calibrate(both, PRIOR).slope == pytest.approx(0.4, rel=0.1)
+
+
+CANDIDATES = st.lists(st.tuples(st.integers(0, 9), st.floats(-60, 120), st.booleans()), max_size=30)
+
+
+@given(CANDIDATES, st.floats(0.01, 0.99))
+@settings(max_examples=25, deadline=None)
+def test_the_slope_is_positive_and_finite_whatever_the_labels(
+    candidates: list[tuple[int, float, bool]], prior: float
+) -> None:
+    rows = sorted(candidates)
+    scored = Scored(
+        match_weight=np.array([weight for _, weight, _ in rows], dtype=float),
+        is_match=np.array([is_match for _, _, is_match in rows], dtype=bool),
+        dose=np.array([dose for dose, _, _ in rows], dtype=np.int64),
+        weight=np.ones(10),
+        in_registry=np.zeros(10, dtype=bool),
+    )
+    found = calibrate(scored, prior)
+    assert 0 < found.slope < math.inf
+    assert math.isfinite(found.intercept)
+    candidate, none = scored.posterior(found, prior)
+    total = np.bincount(scored.dose, candidate, 10) + none
+    np.testing.assert_allclose(total, 1)
+
+
+RATES = st.sampled_from((1e-9, 0.0004, 0.002, 0.01, 0.05, 0.2, 0.5))
+
+
+@given(st.integers(0, 999), st.integers(1, 3), st.booleans(), RATES, RATES)
+@settings(max_examples=40, deadline=None)
+def test_thresholds_keep_the_rates_they_were_chosen_for(
+    seed: int, candidates: int, ties: bool, false: float, missed: float
+) -> None:
+    scored = simulate(seed, 600, candidates, ties=ties)
+    chosen = choose_thresholds(scored, Calibration(), PRIOR, max_false_link_rate=false, max_missed_link_rate=missed)
+    accept, review = chosen.thresholds.accept, chosen.thresholds.review
+    assert 0.5 < accept <= 1
+    assert 0 <= review <= accept
+
+    candidate, none = scored.posterior(Calibration(), PRIOR)
+    table = candidate.reshape(600, candidates)
+    best, any_of = table.max(axis=1), 1 - none
+    wrong = ~scored.is_match.reshape(600, candidates)[np.arange(600), table.argmax(axis=1)]
+    accepted, rejected = best >= accept, any_of < review
+    assert not (accepted & rejected).any()
+    if accepted.any():
+        assert np.average(1 - best[accepted], weights=scored.weight[accepted]) <= false * CAUTION
+        assert chosen.evidence["false_link_rate"]["low"] <= false
+    if rejected.any():
+        assert np.average(any_of[rejected], weights=scored.weight[rejected]) <= missed
+    assert (chosen.evidence["accepted"], chosen.evidence["no_match"]) == (accepted.sum(), rejected.sum())
+    assert chosen.evidence["false_links"] == (accepted & wrong).sum()
+    assert chosen.evidence["missed_links"] == (rejected & scored.in_registry).sum()
+
+
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_stricter_rate_never_lowers_the_accept_threshold(seed: int, ties: bool) -> None:
+    scored = simulate(seed, 1500, ties=ties)
+    accepts = [
+        choose_thresholds(
+            scored, Calibration(), PRIOR, max_false_link_rate=rate, max_missed_link_rate=0.02
+        ).thresholds.accept
+        for rate in (0.5, 0.2, 0.05, 0.02, 0.01, 0.002, 1e-9)
+    ]
+    assert accepts == sorted(accepts)
+    assert accepts[0] == 0.5 + 1e-9
+    assert accepts[-1] == 1.0
+    assert len(set(accepts)) > 3
+
+
+def groups(*parts: tuple[float, int, int]) -> Scored:
+    """Doses of one candidate each: match weight, right doses, wrong doses."""
+    sizes = [right + wrong for _, right, wrong in parts]
+    is_match = np.concatenate([np.arange(right + wrong) < right for _, right, wrong in parts])
+    return Scored(
+        match_weight=np.repeat([weight for weight, _, _ in parts], sizes),
+        is_match=is_match,
+        dose=np.arange(sum(sizes)),
+        weight=np.ones(sum(sizes)),
+        in_registry=is_match,
+    )
+
+
+def chosen_for(scored: Scored, rate: float) -> tuple[int, int]:
+    """Doses accepted, and false links among them."""
+    evidence = choose_thresholds(
+        scored, Calibration(), PRIOR, max_false_link_rate=rate, max_missed_link_rate=0.02
+    ).evidence
+    return evidence["accepted"], evidence["false_links"]
+
+
+@pytest.mark.parametrize("bits", [12.0, 12.1, 12.2, 12.3, 12.4, 39.5, 45.0])
+def test_the_threshold_accepts_the_doses_it_was_taken_from(bits: float) -> None:
+    assert chosen_for(groups((bits, 2000, 0), (-4.0, 0, 2000)), 0.001) == (2000, 0)
+
+
+@pytest.mark.parametrize("bits", [9.0, 9.1, 9.2, 9.3, 9.4])
+def test_doses_alike_are_accepted_together_or_not_at_all(bits: float) -> None:
+    assert chosen_for(groups((14.0, 1000, 0), (bits, 400, 200)), 0.01) == (1000, 0)
+
+
+@pytest.mark.parametrize("bits", [10.0, 40.0, 80.0])
+def test_where_the_best_are_often_wrong_nothing_is_accepted(bits: float) -> None:
+    assert chosen_for(groups((bits, 500, 500)), 0.01) == (0, 0)
+
+
+def test_one_wrong_label_at_the_top_does_not_forbid_every_accept() -> None:
+    accepted, _ = chosen_for(groups((30.0, 0, 1), (29.0, 20_000, 0)), 0.0004)
+    assert accepted == 20_001

@@ -1,0 +1,154 @@
+"""Labels as read: what is refused, what is counted, and who stays together."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from linkage.errors import UserError
+from linkage.tables import LABELS, read_table
+from training.labels import check_labels, hold_apart, labelled_keys
+
+Labels = list[tuple[str, str, str, str]]
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Doses D0 to D9, two to a subject but for the last two, which have none; citizens C0 to C9."""
+    with duckdb.connect() as connection:
+        connection.execute("""
+            CREATE TABLE doses AS SELECT i AS key, 'D' || i AS dose_id,
+              CASE WHEN i < 8 THEN 'S' || (i // 2) END AS subject_id FROM range(10) AS t(i)
+        """)
+        connection.execute(
+            "CREATE TABLE citizens AS SELECT 100 + i AS key, 'C' || i AS citizen_id FROM range(10) AS t(i)"
+        )
+        yield connection
+
+
+def check(connection: duckdb.DuckDBPyConnection, labels: Labels, folder: Path) -> Path:
+    file = folder / "labels.csv"
+    text = "".join(",".join(row) + "\n" for row in labels)
+    file.write_text(f"dose_id,citizen_id,is_match,weight\n{text}", encoding="utf-8")
+    for table in ("labels", "labels_quarantine", "typed_labels", "label_pairs", "labelled"):
+        connection.execute(f"DROP TABLE IF EXISTS {table}")
+    read_table(connection, LABELS, str(file))
+    check_labels(connection, file)
+    return file
+
+
+GOOD: Labels = [("D0", "C0", "1", ""), ("D0", "C1", "0", "2.5")]
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        *(("is_match", value) for value in ("2", "maybe", "-1", "")),
+        *(("weight", value) for value in ("0", "-1", "nan", "inf", "1e999", "many")),
+    ],
+)
+def test_a_value_that_cannot_be_read_is_named_by_row(
+    database: duckdb.DuckDBPyConnection, tmp_path: Path, column: str, value: str
+) -> None:
+    bad = ("D1", "C1", value, "") if column == "is_match" else ("D1", "C1", "1", value)
+    with pytest.raises(UserError) as raised:
+        check(database, [*GOOD, bad, bad], tmp_path)
+    assert raised.value.key == f"labels.bad_{column}"
+    assert raised.value.facts == {"path": tmp_path / "labels.csv", "row": 4}
+    assert "labels.csv" in str(raised.value)
+    assert "4" in str(raised.value)
+
+
+@pytest.mark.parametrize("yes", ["1", "1.0", "true", "TRUE", "Yes", "y", "t", "Có", " 1 "])
+@pytest.mark.parametrize("no", ["0", "False", "Không"])
+def test_a_match_is_written_in_many_ways(
+    database: duckdb.DuckDBPyConnection, tmp_path: Path, yes: str, no: str
+) -> None:
+    check(database, [("D0", "C0", yes, ""), ("D0", "C1", no, "2.5")], tmp_path)
+    rows = database.execute("SELECT citizen_id, is_match, weight FROM label_pairs ORDER BY ALL").fetchall()
+    assert rows == [("C0", True, 1.0), ("C1", False, 2.5)]
+
+
+@pytest.mark.parametrize(("value", "key"), [("0", "labels.no_matches"), ("1", "labels.no_non_matches")])
+def test_labels_of_one_kind_are_refused(
+    database: duckdb.DuckDBPyConnection, tmp_path: Path, value: str, key: str
+) -> None:
+    with pytest.raises(UserError) as raised:
+        check(database, [("D0", "C0", value, ""), ("D1", "C1", value, "")], tmp_path)
+    assert raised.value.key == key
+
+
+def test_a_contradicted_pair_is_no_non_match(database: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    with pytest.raises(UserError) as raised:
+        check(database, [("D0", "C0", "1", ""), ("D1", "C1", "1", ""), ("D1", "C1", "0", "")], tmp_path)
+    assert raised.value.key == "labels.no_non_matches"
+
+
+LABEL = st.tuples(
+    st.sampled_from([f"D{number}" for number in range(12)]),
+    st.sampled_from([f"C{number}" for number in range(12)]),
+    st.sampled_from(("1", "0", "0")),
+    st.just("1"),
+)
+
+
+@given(rows=st.lists(LABEL, max_size=30))
+@settings(max_examples=25, deadline=None)
+def test_every_label_is_used_or_counted_once(
+    database: duckdb.DuckDBPyConnection, tmp_path_factory: pytest.TempPathFactory, rows: Labels
+) -> None:
+    labels = [*rows, *GOOD[:1] * 2, ("D1", "C1", "0", ""), ("D10", "C1", "1", ""), ("D1", "C11", "0", "")]
+    pairs: dict[tuple[str, str], set[str]] = {}
+    for dose, citizen, is_match, _ in labels:
+        pairs.setdefault((dose, citizen), set()).add(is_match)
+    plain = {pair: kinds for pair, kinds in pairs.items() if len(kinds) == 1}
+    if {"1"} not in plain.values() or {"0"} not in plain.values():
+        return
+    check(database, labels, tmp_path_factory.mktemp("labels"))
+    counts = labelled_keys(database)
+    known = {pair: kinds for pair, kinds in plain.items() if not {pair[0], pair[1]} & {"D10", "D11", "C10", "C11"}}
+    assert counts.positives == sum(kinds == {"1"} for kinds in known.values())
+    assert counts.negatives == sum(kinds == {"0"} for kinds in known.values())
+    assert counts.contradicted == len(pairs) - len(plain)
+    assert counts.unknown_ids == len(plain) - len(known)
+    assert counts.repeated == len(labels) - len(pairs)
+    used = database.execute(
+        "SELECT d.dose_id, c.citizen_id, is_match FROM labelled JOIN doses AS d ON d.key = dose_key"
+        " JOIN citizens AS c ON c.key = citizen_key"
+    ).fetchall()
+    assert sorted(used) == sorted((*pair, kinds == {"1"}) for pair, kinds in known.items())
+
+
+def test_a_person_is_the_citizen_a_label_names_else_the_subject_else_the_dose(
+    database: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    matches: Labels = [("D0", "C7", "1", ""), ("D3", "C7", "1", "")]
+    others: Labels = [("D0", "C1", "0", ""), ("D4", "C1", "0", ""), ("D5", "C2", "0", ""), ("D9", "C1", "0", "")]
+    check(database, [*matches, *others], tmp_path)
+    labelled_keys(database)
+    persons = database.execute("SELECT DISTINCT dose_key, person FROM labelled ORDER BY ALL").fetchall()
+    assert persons == [(0, "C7"), (3, "C7"), (4, "S2"), (5, "S2"), (9, "D9")]
+
+
+@given(sizes=st.lists(st.integers(1, 5), min_size=2, max_size=60), seed=st.integers(0, 2**32 - 1), data=st.data())
+@settings(max_examples=50, deadline=None)
+def test_persons_are_held_apart_whole_and_the_same_whatever_the_row_order(
+    sizes: list[int], seed: int, data: st.DataObject
+) -> None:
+    persons = np.repeat([f"P{number}" for number in range(len(sizes))], sizes)
+    apart = hold_apart(persons, seed)
+    sides = {person: set(apart[persons == person].tolist()) for person in np.unique(persons)}
+    assert all(len(side) == 1 for side in sides.values())
+    held = sum(side == {True} for side in sides.values())
+    assert abs(held - len(sizes) / 2) <= 1
+    order = np.array(data.draw(st.permutations(range(len(persons)))))
+    np.testing.assert_array_equal(hold_apart(persons[order], seed), apart[order])
+
+
+def test_another_seed_holds_others_apart() -> None:
+    persons = np.array([f"P{number}" for number in range(40)])
+    assert len({hold_apart(persons, seed).tobytes() for seed in range(5)}) == 5
