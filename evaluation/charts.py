@@ -53,9 +53,7 @@ def reliability_chart(bins: Sequence[ReliabilityBin], language: str) -> str:
     def draw(axes: Axes) -> None:
         ticks = [0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999]
         places = [_bits(tick) for tick in ticks]
-        axes.plot(
-            [-MAX_BITS, MAX_BITS], [-MAX_BITS, MAX_BITS], color=STYLES["muted"], linestyle=":", linewidth=1
-        )
+        axes.plot([-MAX_BITS, MAX_BITS], [-MAX_BITS, MAX_BITS], color=STYLES["muted"], linestyle=":", linewidth=1)
         for part in bins:
             at, realised = _bits(part.predicted), part.realised
             axes.plot(
@@ -87,9 +85,7 @@ def trade_off_chart(points: Sequence[ThresholdPoint], overall: Figures, language
         linkable = max(overall.linkable, 1)
         found = [point.right / linkable for point in points]
         nines = [_nines(point.right / point.accepts) for point in points]
-        axes.plot(
-            found, nines, color=STYLES["right"], linewidth=2, label=say("evaluation_any_threshold", language)
-        )
+        axes.plot(found, nines, color=STYLES["right"], linewidth=2, label=say("evaluation_any_threshold", language))
         if overall.precision.value is not None:
             axes.plot(
                 [overall.precision.count / linkable],
@@ -133,16 +129,12 @@ def _doses(doses: float, language: str) -> str:
 
 
 def _legend(axes: Axes) -> None:
-    axes.legend(
-        frameon=False, labelcolor=STYLES["ink"], loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2
-    )
+    axes.legend(frameon=False, labelcolor=STYLES["ink"], loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
 
 
 def _svg(name: str, draw: Callable[[Axes], None]) -> str:
     """Draw on fresh axes; ids carry ``name``, so that several charts live in one page."""
-    with mpl.rc_context(
-        {"svg.fonttype": "none", "svg.hashsalt": name, "font.size": 11, "legend.fontsize": "medium"}
-    ):
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name, "font.size": 11, "legend.fontsize": "medium"}):
         figure = Figure(figsize=SIZE, layout="constrained")
         FigureCanvasSVG(figure)
         axes = figure.add_subplot()

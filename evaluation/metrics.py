@@ -106,9 +106,7 @@ def _measured(connection: duckdb.DuckDBPyConnection, run: Path, truth: str, tabl
     connection.execute(JUDGED, {"max": MAX_BITS})
     run_only = _unmatched(connection, "decisions", "truth")
     truth_only = _unmatched(connection, "truth", "decisions")
-    doses, ids, model = _row(
-        connection, "SELECT count(*), count(DISTINCT dose_id), min(model) FROM decisions"
-    )
+    doses, ids, model = _row(connection, "SELECT count(*), count(DISTINCT dose_id), min(model) FROM decisions")
     [judged] = _row(connection, "SELECT count(*) FROM judged")
     common = ids - run_only.count
     if not common:
@@ -132,9 +130,7 @@ def _measured(connection: duckdb.DuckDBPyConnection, run: Path, truth: str, tabl
         labelled_excluded=common - judged,
         unidentified=doses - ids,
         unusable_truth_rows=table.rows_quarantined,
-        truth_notices=tuple(
-            (key, {name: str(fact) for name, fact in facts.items()}) for key, facts in table.notices
-        ),
+        truth_notices=tuple((key, {name: str(fact) for name, fact in facts.items()}) for key, facts in table.notices),
         run_only=run_only,
         truth_only=truth_only,
     )
@@ -220,6 +216,4 @@ def _thresholds(connection: duckdb.DuckDBPyConnection) -> tuple[ThresholdPoint, 
         " FROM judged WHERE has_candidate GROUP BY step"
         " WINDOW down AS (ORDER BY step DESC) ORDER BY step DESC"
     ).fetchall()
-    return tuple(
-        ThresholdPoint(probability, int(accepts), int(right)) for _, probability, accepts, right in rows
-    )
+    return tuple(ThresholdPoint(probability, int(accepts), int(right)) for _, probability, accepts, right in rows)

@@ -62,9 +62,7 @@ def notices(result: Evaluation, language: str) -> list[str]:
     }
     sentences += [say(key, language, **facts) for key, facts in result.truth_notices]
     return sentences + [
-        say(f"evaluation_{key}", language, doses=count(number, language))
-        for key, number in rows.items()
-        if number
+        say(f"evaluation_{key}", language, doses=count(number, language)) for key, number in rows.items() if number
     ]
 
 

@@ -3,9 +3,16 @@
 import duckdb
 from splink import DuckDBAPI, Linker
 
-from models import Model, Registry, to_splink
+from models import Model, Registry, Specification, to_splink
 
-__all__ = ["splink_match_weights"]
+__all__ = ["derive", "splink_match_weights"]
+
+
+def derive(connection: duckdb.DuckDBPyConnection, specification: Specification) -> None:
+    """Make the views ``doses_derived`` and ``citizens_derived``: the standardised columns and the specification's."""
+    columns = "".join(f", {sql} AS {name}" for name, sql in specification.columns.items())
+    for side in ("doses", "citizens"):
+        connection.execute(f"CREATE OR REPLACE VIEW {side}_derived AS SELECT *{columns} FROM {side}_standardised")
 
 
 def splink_match_weights(

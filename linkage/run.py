@@ -10,13 +10,13 @@ from typing import Any
 
 import duckdb
 
-from linkage.blocking import Budget, plan_blocking
+from linkage.blocking import BlockingPlan, Budget, plan_blocking
 from linkage.corrections import compile_kinds, compile_outcome
 from linkage.deciding import DECISIONS, WEAKEST, compile_deciding
 from linkage.errors import UserError
 from linkage.outputs import output_queries
 from linkage.progress import Progress, silent
-from linkage.scoring import compared_tables, compile_scoring, derive, measure_registry
+from linkage.scoring import compared_tables, compile_scoring, measure_registry
 from linkage.standardise import standardise
 from linkage.tables import CITIZENS, DOSES, TableReport, TableSchema, discover, read_table
 from linkage.workspace import Workspace
@@ -69,8 +69,8 @@ def score(job: ScoreJob, *, progress: Progress = silent) -> dict[str, Any]:
     work = Workspace(job.out, settings, resume=job.resume, force=job.force, threads=job.threads, memory=job.memory)
     try:
         facts = prepare(work, job, progress)
-        registry = Registry(**facts["blocking"].pop("registry"))
-        _score_partitions(work, job.model, registry, progress)
+        plan, registry = BlockingPlan.from_dict(facts["block"]["plan"]), Registry(**facts["block"]["registry"])
+        _score_partitions(work, compile_scoring(job.model, registry, plan, WEAKEST), job.model, progress)
         work.stage("decide", lambda: _decide(work.connection))
         manifest = _write(work, job, facts, progress)
         work.publish()
@@ -113,18 +113,11 @@ def prepare(work: Workspace, job: ScoreJob, progress: Progress) -> dict[str, Any
     work.stage("standardise", lambda: _standardise(connection, progress))
 
     def block() -> dict[str, Any]:
-        derive(connection, specification)
-        plan, blocks = plan_blocking(connection, specification, job.budget, progress=progress)
-        compared_tables(connection, specification, blocks, progress=progress)
-        registry = asdict(measure_registry(connection, specification))
-        return {
-            "pairs": plan.pairs,
-            "pairs_forgone": plan.pairs_forgone,
-            "rules": plan.to_list(),
-            "registry": registry,
-        }
+        compared_tables(connection, specification, progress=progress)
+        plan = plan_blocking(connection, specification, job.budget, progress=progress)
+        return {"plan": asdict(plan), "registry": asdict(measure_registry(connection, specification))}
 
-    facts["blocking"] = work.stage("block", block)
+    facts["block"] = work.stage("block", block)
     return facts
 
 
@@ -132,9 +125,9 @@ def _standardise(connection: duckdb.DuckDBPyConnection, progress: Progress) -> N
     standardise(connection, {"doses": "doses_standardised", "citizens": "citizens_standardised"}, progress=progress)
 
 
-def _score_partitions(work: Workspace, model: Model, registry: Registry, progress: Progress) -> None:
+def _score_partitions(work: Workspace, scoring: str, model: Model, progress: Progress) -> None:
     connection = work.connection
-    statement = compile_deciding(model, f"({compile_scoring(model, registry, WEAKEST)})")
+    statement = compile_deciding(model, f"({scoring})")
     [(end,)] = connection.execute("SELECT coalesce(max(key), -1) + 1 FROM doses_compared").fetchall()
     bounds = {"first": 0, "last": -1}
     work.stage("candidates", lambda: _run(connection, f"CREATE TABLE candidates AS {statement}", bounds))
@@ -206,6 +199,7 @@ def _manifest(work: Workspace, job: ScoreJob, facts: dict[str, Any], written: di
         ).fetchall()
         return dict(rows)
 
+    plan = BlockingPlan.from_dict(facts["block"]["plan"])
     decisions = dict.fromkeys(DECISIONS, 0) | counts("decision")
     rows_in = facts["doses"]["rows_read"]
     if sum(decisions.values()) != rows_in or written["decisions.parquet"] != rows_in:
@@ -216,7 +210,7 @@ def _manifest(work: Workspace, job: ScoreJob, facts: dict[str, Any], written: di
         "decisions": decisions,
         "outcomes": counts("outcome"),
         "inputs": {name: facts[name] for name in ("doses", "citizens")},
-        "blocking": facts["blocking"],
+        "blocking": {"pairs": plan.pairs, "pairs_forgone": plan.pairs_forgone, **asdict(plan)},
         "model": {"name": job.model.name, "digest": job.model.digest},
         "settings": job.settings() | {"threads": job.threads, "memory": job.memory},
         "versions": {"duckdb": duckdb.__version__, "python": platform.python_version()},

@@ -131,7 +131,7 @@ class Model:
         try:
             data = json.loads(text)
             version = data["schema_version"]
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ModelError(f"{type(error).__name__}: {error}") from error
         if version != SCHEMA_VERSION:
             raise ModelError(f"schema version {version}, this program reads {SCHEMA_VERSION}")
@@ -148,11 +148,8 @@ class Model:
                 thresholds=Thresholds(**data["thresholds"]),
                 evidence=data["evidence"],
             )
-            for comparison in model.specification.comparisons:
-                for level in () if comparison.is_interaction else comparison.levels:
-                    math.log2(model.parameters[comparison.name][level.name].m)
-                    math.log2(model.parameters[comparison.name][level.name].u)
-        except (KeyError, TypeError, ValueError) as error:
+            _check(model)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ModelError(f"{type(error).__name__}: {error}") from error
         return model
 
@@ -168,3 +165,23 @@ class Model:
             return cls.from_json((folder / "model.json").read_text(encoding="utf-8"))
         except UnicodeDecodeError as error:
             raise ModelError(str(error)) from error
+
+
+def _check(model: Model) -> None:
+    """Raise ValueError where a number would make a decision meaningless, KeyError where one is missing."""
+    numbers = {
+        "in_registry": (model.in_registry, 0.0, 1.0),
+        "calibration.slope": (model.calibration.slope, 0.0, math.inf),
+        "calibration.intercept": (model.calibration.intercept, -math.inf, math.inf),
+    }
+    for comparison in model.specification.comparisons:
+        for level in () if comparison.is_interaction else comparison.levels:
+            learned = model.parameters[comparison.name][level.name]
+            numbers[f"m of {comparison.name}.{level.name}"] = (learned.m, 0.0, 1.0)
+            numbers[f"u of {comparison.name}.{level.name}"] = (learned.u, 0.0, 1.0)
+    for name, (number, low, high) in numbers.items():
+        if not (isinstance(number, float | int) and low < number < high):
+            raise ValueError(f"{name} is {number}; it must lie between {low} and {high}")
+    for name, threshold in (("accept", model.thresholds.accept), ("review", model.thresholds.review)):
+        if not (isinstance(threshold, float | int) and 0 <= threshold < 2):
+            raise ValueError(f"threshold {name} is {threshold}; it must be a probability")

@@ -133,7 +133,9 @@ class Specification:
                 name=data["name"],
                 columns=dict(data.get("columns", {})),
                 blocking=tuple(
-                    BlockingRule(rule["name"], tuple(rule["on"]), tuple(rule.get("split", ())), rule.get("any", False))
+                    BlockingRule(
+                        rule["name"], _names(rule["on"]), _names(rule.get("split", ())), rule.get("any", False)
+                    )
                     for rule in data["blocking"]
                 ),
                 comparisons=tuple(
@@ -141,7 +143,7 @@ class Specification:
                         name=comparison["name"],
                         missing=comparison["missing"],
                         levels=tuple(
-                            Level(**{**level, "together": tuple(level.get("together", ()))})
+                            Level(**{**level, "together": _names(level.get("together", ()))})
                             for level in comparison["level"]
                         ),
                         expressions=dict(comparison.get("expressions", {})),
@@ -151,7 +153,7 @@ class Specification:
             )
         except KeyError as error:
             raise SpecificationError(f"the specification lacks {error}") from error
-        except TypeError as error:
+        except (AttributeError, TypeError, ValueError) as error:
             raise SpecificationError(f"the specification has a part of another kind: {error}") from error
         specification._check()
         return specification
@@ -160,7 +162,14 @@ class Specification:
         _distinct("blocking rule", (rule.name for rule in self.blocking))
         _distinct("comparison", (comparison.name for comparison in self.comparisons))
         _distinct("expression", (name for comparison in self.comparisons for name in comparison.expressions))
+        for rule in self.blocking:
+            if not rule.on or (rule.any_of and (len(rule.on) > 1 or rule.split)):
+                raise SpecificationError(
+                    f"blocking rule {rule.name}: 'on' names columns; with 'any' one that holds lists, and no 'split'"
+                )
         for comparison in self.comparisons:
+            if not comparison.levels:
+                raise SpecificationError(f"comparison {comparison.name} has no level")
             _distinct(f"level of {comparison.name}", (level.name for level in comparison.levels))
             *conditions, last = (level.when for level in comparison.levels)
             if last is not None or None in conditions:
@@ -168,6 +177,10 @@ class Specification:
                     f"comparison {comparison.name}: the last level, and only it, takes the rest and has no 'when'"
                 )
             for level in comparison.levels:
+                if level.apart and not level.together:
+                    raise SpecificationError(
+                        f"comparison {comparison.name}, level {level.name}: 'apart' needs 'together'"
+                    )
                 if bool(level.frequency) + level.unique + bool(level.together) > 1:
                     raise SpecificationError(
                         f"comparison {comparison.name}, level {level.name}: "
@@ -202,6 +215,12 @@ def _level_to_dict(level: Level) -> dict[str, Any]:
     if level.apart:
         data["apart"] = level.apart
     return data
+
+
+def _names(names: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(names, str):
+        raise TypeError(f"'{names}' is a name where a list of names is expected")
+    return tuple(names)
 
 
 def _distinct(what: str, names: Iterable[str]) -> None:

@@ -1,5 +1,6 @@
 """Accuracy is a feature: floors on a fixed synthetic population, on persons whose labels trained nothing."""
 
+from collections.abc import Callable
 
 import pytest
 
@@ -23,7 +24,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
     return evaluate(run, str(data / "truth.csv"), folder / "evaluation")
 
 
-def test_floors(measured: Evaluation, record_property: pytest.RecordProperty) -> None:
+def test_floors(measured: Evaluation, record_property: Callable[[str, object], None]) -> None:
     overall = measured.overall
     shares = {
         "precision of accepts": overall.precision.value,

@@ -31,9 +31,16 @@ class Scored:
         self, calibration: Calibration, in_registry: float
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Probability of each candidate, shape (candidates,), and of "none of them", shape (doses,)."""
-        odds = np.exp2(calibration.slope * self.match_weight + calibration.intercept)
-        total = np.bincount(self.dose, odds, len(self.weight)) + (1 - in_registry)
-        return odds / total[self.dose], (1 - in_registry) / total
+        bits = calibration.slope * self.match_weight + calibration.intercept
+        top = np.zeros(len(self.weight))
+        np.maximum.at(top, self.dose, bits)
+        # relative to the dose's largest odds, so that no power of two overflows
+        odds: NDArray[np.float64] = np.exp2(bits - top[self.dose])
+        none: NDArray[np.float64] = (1 - in_registry) * np.exp2(-top)
+        total = np.zeros(len(self.weight))
+        np.add.at(total, self.dose, odds)
+        total += none
+        return odds / total[self.dose], none / total
 
 
 def calibrate(scored: Scored, in_registry: float) -> Calibration:

@@ -43,8 +43,11 @@ figures on other persons run `linkage evaluate`.
 
 | | doses | errors | share | 95 % interval | allowed |
 |---|---|---|---|---|---|
-| false links among accepts (probability ≥ {model.thresholds.accept:.6f}) | {_rate(thresholds, "accepted", "false_link")} |
-| missed links among no-match (all together < {model.thresholds.review:.6f}) | {_rate(thresholds, "no_match", "missed_link")} |
+| false links among accepts | {_rate(thresholds, "accepted", "false_link")} |
+| missed links among no-match | {_rate(thresholds, "no_match", "missed_link")} |
+
+Accepted is a best candidate with probability ≥ {model.thresholds.accept:.6f}; no match, a dose whose candidates
+together stay below {model.thresholds.review:.6f}.
 
 Prior: {model.in_registry:.4f} of doses have their citizen in the registry and among the candidates.
 Calibrated log2 odds = {model.calibration.slope:.4f} · match weight {model.calibration.intercept:+.4f}.

@@ -91,9 +91,9 @@ def estimate(
     """
     weights = weights / weights.mean()
     count = len(comparison.levels)
-    positives = np.bincount(levels[is_match], weights[is_match], count + 1)[1:]
-    negatives = np.bincount(levels[~is_match], weights[~is_match], count + 1)[1:]
-    strangers = np.bincount(random_levels, minlength=count + 1)[1:].astype(float)
+    positives = _counts(levels[is_match], weights[is_match], count)
+    negatives = _counts(levels[~is_match], weights[~is_match], count)
+    strangers = _counts(random_levels, np.ones(len(random_levels)), count)
     m = _share(positives)
     near = min(hard_negatives / citizens, 1.0)
     u = near * _share(negatives) + (1 - near) * _share(strangers)
@@ -110,5 +110,11 @@ def estimate(
     return found
 
 
+def _counts(levels: NDArray[np.uint8], weights: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    counts: NDArray[np.float64] = np.bincount(levels, weights, count + 1)[1:].astype(np.float64)
+    return counts
+
+
 def _share(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    return (counts + PSEUDO_COUNT / len(counts)) / (counts.sum() + PSEUDO_COUNT)
+    shares: NDArray[np.float64] = (counts + PSEUDO_COUNT / len(counts)) / (counts.sum() + PSEUDO_COUNT)
+    return shares

@@ -47,7 +47,9 @@ def check_labels(connection: duckdb.DuckDBPyConnection, path: str | Path) -> Non
     FROM typed_labels GROUP BY dose_id, citizen_id
     """)
     for is_match, key in ((True, "labels.no_matches"), (False, "labels.no_non_matches")):
-        [(pairs,)] = connection.execute("SELECT count(*) FROM label_pairs WHERE is_match = ?", [is_match]).fetchall()
+        [(pairs,)] = connection.execute(
+            "SELECT count(*) FROM label_pairs WHERE is_match = ? AND NOT contradicted", [is_match]
+        ).fetchall()
         if pairs == 0:
             raise UserError(key, path=path)
 

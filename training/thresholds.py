@@ -13,6 +13,9 @@ from training.calibration import Scored
 CAUTION = 0.5
 """Share of the tolerated false links that the calibrated probabilities may use up: they are estimates themselves."""
 
+NEVER = float(np.nextafter(1, 2))
+"""An accept threshold that no probability reaches, not even one that rounds to 1."""
+
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
@@ -71,23 +74,35 @@ def choose_thresholds(
 
 def _accept(best: NDArray[np.float64], wrong: NDArray[np.bool_], weight: NDArray[np.float64], rate: float) -> float:
     order = np.argsort(-best, kind="stable")
-    sampled = weight[order] / weight.mean()
+    probability, sampled = best[order], weight[order] / weight.mean()
     total, squares = np.cumsum(sampled), np.cumsum(sampled**2)
-    expected = np.cumsum(sampled * (1 - best[order])) / total
+    expected = np.cumsum(sampled * (1 - probability)) / total
     seen = np.cumsum(sampled * wrong[order]) / total
     size = total**2 / squares
     surely = np.where(seen > 0, beta.ppf(0.025, np.maximum(seen * size, 1e-9), (1 - seen) * size + 1), 0.0)
-    allowed = np.flatnonzero((expected <= rate * CAUTION) & (np.maximum.accumulate(surely) <= rate))
-    if len(allowed) == 0:
-        return 1.0
-    return max(round(float(best[order][allowed[-1]]), 12), 0.5 + 1e-9)
+    few = (expected <= rate * CAUTION) & (surely <= rate)
+    return max(_between(probability, few, beyond=0.0), 0.5 + 1e-9)
 
 
 def _review(any_of: NDArray[np.float64], weight: NDArray[np.float64], rate: float) -> float:
     order = np.argsort(any_of, kind="stable")
-    expected = np.cumsum(weight[order] * any_of[order]) / np.cumsum(weight[order])
-    allowed = np.flatnonzero(expected <= rate)
-    return round(float(any_of[order][allowed[-1]]), 12) if len(allowed) else 0.0
+    probability = any_of[order]
+    expected = np.cumsum(weight[order] * probability) / np.cumsum(weight[order])
+    return _between(probability, expected <= rate, beyond=1.0)
+
+
+def _between(probability: NDArray[np.float64], allowed: NDArray[np.bool_], beyond: float) -> float:
+    """The threshold after the last allowed place of a sorted array, midway to the next probability.
+
+    Places inside a run of equal probabilities do not count: no threshold tells them apart. Nothing allowed gives the
+    end before the first.
+    """
+    ends = np.append(np.flatnonzero(np.diff(probability)), len(probability) - 1)
+    ends = ends[allowed[ends]]
+    if len(ends) == 0:
+        return NEVER if beyond == 0 else 0.0
+    after = ends[-1] + 1
+    return float((probability[ends[-1]] + (probability[after] if after < len(probability) else beyond)) / 2)
 
 
 def _interval(hits: NDArray[np.bool_], of: NDArray[np.bool_], weight: NDArray[np.float64]) -> dict[str, float]:

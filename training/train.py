@@ -15,7 +15,7 @@ from linkage.blocking import Budget, plan_blocking
 from linkage.deciding import WEAKEST
 from linkage.errors import UserError
 from linkage.progress import Progress, silent
-from linkage.scoring import compared_tables, compile_scoring, derive, measure_registry
+from linkage.scoring import compared_tables, compile_scoring, measure_registry
 from linkage.standardise import standardise
 from linkage.tables import CITIZENS, DOSES, LABELS, TableSchema, read_table
 from linkage.workspace import Workspace
@@ -100,12 +100,10 @@ def _prepare(
         {"seed": str(job.seed), "limit": RANDOM_DOSES},
     )
     counts = labelled_keys(connection)
-    if counts.positives + counts.negatives == 0:
+    if counts.positives == 0 or counts.negatives == 0:
         raise UserError("labels.unknown_records", path=job.labels, doses=job.doses, citizens=job.citizens)
     standardise(connection, {"doses": "doses_standardised", "citizens": "citizens_standardised"}, progress=progress)
-    derive(connection, job.specification)
-    _, blocks = plan_blocking(connection, job.specification, Budget(), progress=progress)
-    compared_tables(connection, job.specification, blocks, progress=progress)
+    compared_tables(connection, job.specification, progress=progress)
     return inputs, counts
 
 
@@ -122,7 +120,11 @@ def _learn(
     labelled = connection.execute(
         "SELECT dose_key, is_match, weight, person FROM labelled ORDER BY dose_key, citizen_key"
     ).fetchnumpy()
-    apart = hold_apart(np.asarray(labelled["person"], dtype=str), job.seed)
+    persons = np.asarray(labelled["person"], dtype=str)
+    different = len(np.unique(persons))
+    if different < HELD_APART_AT_LEAST:
+        raise UserError("labels.too_few_persons", path=job.labels, found=different, needed=HELD_APART_AT_LEAST)
+    apart = hold_apart(persons, job.seed)
     progress("learn", 0, 3)
     parameters = _parameters(connection, job, labelled, ~apart, citizens)
     progress("learn", 1, 3)
@@ -206,10 +208,12 @@ def _scored(
     connection.execute(
         "CREATE VIEW doses_compared AS SELECT * FROM all_doses_compared WHERE key IN (SELECT key FROM apart_doses)"
     )
+    plan = plan_blocking(connection, model.specification, Budget())
     bounds = {"first": 0, "last": int(doses.max()) if len(doses) else 0}
     connection.execute(
-        f"CREATE TEMP TABLE scored AS SELECT s.*, number, coalesce(labelled.is_match, false) AS is_match FROM"
-        f" ({compile_scoring(model, registry, WEAKEST - 20)}) AS s JOIN apart_doses ON apart_doses.key = s.dose_key"
+        "CREATE TEMP TABLE scored AS SELECT s.*, number, coalesce(labelled.is_match, false) AS is_match"
+        f" FROM ({compile_scoring(model, registry, plan, WEAKEST - 20)}) AS s"
+        " JOIN apart_doses ON apart_doses.key = s.dose_key"
         " LEFT JOIN labelled ON labelled.dose_key = s.dose_key AND labelled.citizen_key = s.citizen_key",
         bounds,
     )

@@ -70,7 +70,7 @@ def whole_job(out: Path, citizens: int, doses: int, threads: int, memory: str) -
     }
 
 
-def side_by_side(out: Path, citizens: int, doses: int, threads: int, memory: str, rounds: int) -> dict[str, Any]:
+def side_by_side(out: Path, citizens: int, doses: int, threads: int, memory: str, *, rounds: int) -> dict[str, Any]:
     """Ours and plain Splink in turn on the same standardised records; medians, and the ratios round by round."""
     data, folder = out / f"data_{citizens}_{doses}", out / "sides"
     folder.mkdir(exist_ok=True)
@@ -112,8 +112,10 @@ def as_markdown(results: dict[str, Any]) -> str:
     """The results as tables a person reads."""
     job, sides = results["whole_job"], results["side_by_side"]
     lines = [
-        f"{job['doses']:,} doses, {job['citizens']:,} citizens (synthetic), {results['threads']} threads,"
-        f" --memory {results['memory']}, {results['machine']}",
+        (
+            f"{job['doses']:,} doses, {job['citizens']:,} citizens (synthetic), {results['threads']} threads,"
+            f" --memory {results['memory']}, {results['machine']}"
+        ),
         "",
         "| command | seconds | peak memory |",
         "|---|---|---|",
@@ -130,10 +132,14 @@ def as_markdown(results: dict[str, Any]) -> str:
             "",
             f"| {sides['rounds']} rounds, from standardised records | ours | plain Splink | Splink ÷ ours |",
             "|---|---|---|---|",
-            f"| seconds (median) | {sides['seconds']['ours']:.1f} | {sides['seconds']['splink']:.1f} |"
-            f" {sides['splink_seconds_per_ours']:.2f} |",
-            f"| peak memory (median) | {sides['peak_bytes']['ours'] / 2**30:.2f} GiB |"
-            f" {sides['peak_bytes']['splink'] / 2**30:.2f} GiB | {sides['splink_peak_per_ours']:.2f} |",
+            (
+                f"| seconds (median) | {sides['seconds']['ours']:.1f} | {sides['seconds']['splink']:.1f} |"
+                f" {sides['splink_seconds_per_ours']:.2f} |"
+            ),
+            (
+                f"| peak memory (median) | {sides['peak_bytes']['ours'] / 2**30:.2f} GiB |"
+                f" {sides['peak_bytes']['splink'] / 2**30:.2f} GiB | {sides['splink_peak_per_ours']:.2f} |"
+            ),
             "",
             f"Decisions that differ between the two: {sides['decisions_that_differ']:,}.",
         ]
@@ -158,7 +164,7 @@ def main() -> None:
         "threads": flags.threads,
         "memory": flags.memory,
         "whole_job": whole_job(*size),
-        "side_by_side": side_by_side(*size, flags.rounds) if flags.rounds else None,
+        "side_by_side": side_by_side(*size, rounds=flags.rounds) if flags.rounds else None,
     }
     (flags.out / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     (flags.out / "results.md").write_text(as_markdown(results), encoding="utf-8")

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import duckdb
 
-from evaluation.splink_oracle import splink_match_weights
+from evaluation.splink_oracle import derive, splink_match_weights
 from linkage.blocking import Budget, plan_blocking
 from linkage.deciding import WEAKEST, compile_deciding
-from linkage.scoring import compared_tables, compile_scoring, derive, measure_registry
+from linkage.scoring import compared_tables, compile_scoring, measure_registry
 from models import Model
 
 PARTITION = 500_000
@@ -23,10 +23,10 @@ BEST = "SELECT dose_key, citizen_key, match_weight, probability, decision FROM (
 def ours(connection: duckdb.DuckDBPyConnection, model: Model) -> str:
     """The decisions our engine makes; returns the query that reads them."""
     specification = model.specification
-    _, blocks = plan_blocking(connection, specification, Budget())
+    compared_tables(connection, specification)
+    plan = plan_blocking(connection, specification, Budget())
     registry = measure_registry(connection, specification)
-    compared_tables(connection, specification, blocks)
-    statement = compile_deciding(model, f"({compile_scoring(model, registry, WEAKEST)})")
+    statement = compile_deciding(model, f"({compile_scoring(model, registry, plan, WEAKEST)})")
     connection.execute(f"CREATE TABLE candidates AS {statement}", {"first": 0, "last": -1})
     [(end,)] = connection.execute("SELECT max(key) + 1 FROM doses_compared").fetchall()
     for first in range(0, end, PARTITION):
@@ -36,7 +36,8 @@ def ours(connection: duckdb.DuckDBPyConnection, model: Model) -> str:
 
 def splink(connection: duckdb.DuckDBPyConnection, model: Model) -> str:
     """The decisions that follow from Splink's ``predict()``; returns the query that makes them."""
-    registry = measure_registry(connection, model.specification)
+    derive(connection, model.specification)
+    registry = measure_registry(connection, model.specification, "citizens_derived")
     return compile_deciding(model, splink_match_weights(connection, model, registry, WEAKEST))
 
 
@@ -54,7 +55,6 @@ def main(side: str, folder: Path, model_folder: Path, threads: int, memory: str)
     for table in ("doses", "citizens"):
         source = str(folder / f"{table}.parquet").replace("'", "''")
         connection.execute(f"CREATE VIEW {table}_standardised AS FROM '{source}'")
-    derive(connection, model.specification)
     query = {"ours": ours, "splink": splink}[side](connection, model)
     target = str(folder / f"{side}.parquet").replace("'", "''")
     connection.execute(f"COPY ({BEST.format(query)}) TO '{target}' (FORMAT parquet)")

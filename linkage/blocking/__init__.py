@@ -5,7 +5,8 @@ over-full (Nguyễn Văn … born on 1 January): it is split by further columns,
 Pairs forgone are counted and reported.
 """
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import duckdb
@@ -13,9 +14,7 @@ import duckdb
 from linkage.progress import Progress, silent
 from models import BlockingRule, Specification
 
-__all__ = ["BlockingPlan", "Budget", "RulePlan", "block_column", "plan_blocking"]
-
-SIDES = ("doses", "citizens")
+__all__ = ["BlockingPlan", "Budget", "RulePlan", "block_columns", "compile_pairs", "plan_blocking"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +68,22 @@ class BlockingPlan:
         """Pairs given up by all rules together."""
         return sum(rule.pairs_forgone for rule in self.rules)
 
-    def to_list(self) -> list[dict[str, Any]]:
-        """Plain data for the manifest."""
-        return [asdict(rule) for rule in self.rules]
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "BlockingPlan":
+        """Read what ``dataclasses.asdict`` made of a plan."""
+        return cls(tuple(RulePlan(**rule) for rule in data["rules"]))
 
 
-def block_column(number: int) -> str:
-    """The column that holds a record's block under the rule of this number (from 0)."""
-    return f"block_{number}"
+def block_columns(specification: Specification) -> dict[str, str]:
+    """Column → SQL over a record that gives its block under each rule: a UBIGINT, NULL for a record in no block.
+
+    For a rule with ``any_of`` it is a list of blocks.
+    """
+    # hash() is the engine's own: it may differ between versions, and no block outlives its run
+    return {
+        _column(number): f"list_transform({rule.on[0]}, lambda x: hash(x))" if rule.any_of else _hash(rule.on)
+        for number, rule in enumerate(specification.blocking)
+    }
 
 
 def plan_blocking(
@@ -85,106 +92,118 @@ def plan_blocking(
     budget: Budget,
     *,
     progress: Progress = silent,
-) -> tuple[BlockingPlan, dict[str, str]]:
-    """Count the pairs of each rule and decide which blocks are split or skipped.
+) -> BlockingPlan:
+    """Count the pairs of each rule, and decide which blocks are split or skipped.
 
-    Reads the relations ``doses_derived`` and ``citizens_derived``; leaves the tables ``overfull_<n>`` and
-    ``skipped_<n>`` (column ``block``) of the rules that need them.
-
-    Returns:
-        The plan, and for every block column the SQL over a derived record that gives its block: a UBIGINT or, for a
-        rule with ``any_of``, a list of them; NULL for a record in no block.
+    Reads ``doses_compared`` and ``citizens_compared``; leaves for every rule the tables ``overfull_<n>``, blocks that
+    are split or skipped, and ``skipped_<n>``, parts of split ones that are skipped (column ``block``).
     """
-    left = int(budget.pairs_per_dose * _count(connection, "doses_derived"))
+    left = budget.pairs_per_dose * _count(connection, "doses_compared")
     plans: list[RulePlan] = []
-    columns: dict[str, str] = {}
     for number, rule in enumerate(specification.blocking):
         progress("count pairs", number, len(specification.blocking))
-        plan = _plan_rule(connection, number, rule, min(left, 2**62), budget.citizens_per_block)
-        left -= plan.pairs
-        plans.append(plan)
-        columns[block_column(number)] = _block_sql(connection, number, rule, plan)
+        plans.append(_plan_rule(connection, number, rule, left, budget.citizens_per_block))
+        left -= plans[-1].pairs
     progress("count pairs", len(plans), len(plans))
-    return BlockingPlan(tuple(plans)), columns
+    return BlockingPlan(tuple(plans))
+
+
+def compile_pairs(specification: Specification, plan: BlockingPlan) -> str:
+    """A SELECT of the candidate pairs of the doses with ``key`` from ``$first`` to ``$last``, each once.
+
+    Columns: ``dose_key``, ``citizen_key``, ``rule`` (number of the first rule that makes the pair).
+    """
+    joins = (
+        _rule_pairs(number, rule, planned)
+        for number, (rule, planned) in enumerate(zip(specification.blocking, plan.rules, strict=True))
+    )
+    return (
+        "SELECT dose_key, citizen_key, min(rule) AS rule"
+        f" FROM ({' UNION ALL '.join(joins)}) GROUP BY dose_key, citizen_key"
+    )
+
+
+def _rule_pairs(number: int, rule: BlockingRule, planned: RulePlan) -> str:
+    columns = "".join(f", {column}" for column in rule.split)
+    doses = (
+        f"(SELECT key, {_block(number, rule)} AS block{columns} FROM doses_compared WHERE key BETWEEN $first AND $last)"
+    )
+    citizens = f"(SELECT key, {_block(number, rule)} AS block{columns} FROM citizens_compared)"
+    keys = f"l.key AS dose_key, r.key AS citizen_key, {number}::UTINYINT AS rule"
+    join = f"SELECT {keys} FROM {doses} AS l JOIN {citizens} AS r ON l.block = r.block"
+    if not planned.split_blocks and not planned.skipped_blocks:
+        return join
+    overfull = f"IN (SELECT block FROM overfull_{number})"
+    kept = f"{join} WHERE l.block NOT {overfull}"
+    if not planned.split_blocks:
+        return kept
+    same = "".join(f" AND l.{column} = r.{column}" for column in rule.split)
+    part = _hash(("block", *rule.split), "l.")
+    split = f"{join}{same} WHERE l.block {overfull} AND {part} NOT IN (SELECT block FROM skipped_{number})"
+    return f"{kept} UNION ALL {split}"
 
 
 def _plan_rule(
-    connection: duckdb.DuckDBPyConnection, number: int, rule: BlockingRule, left: int, limit: int
+    connection: duckdb.DuckDBPyConnection, number: int, rule: BlockingRule, left: float, limit: int
 ) -> RulePlan:
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE sizes AS {_sizes(_block(rule), '')}")
-    by_size = connection.execute(
+    by_size = _sizes(connection, _block(number, rule), "true")
+    affordable, kept = _affordable(by_size, limit, left)
+    total = sum(pairs for _, pairs in by_size)
+    largest = by_size[-1][0] if by_size else 0
+    if largest <= affordable:
+        return RulePlan(rule.name, kept, limit, largest, 0, 0, 0)
+    overfull = _set_aside(connection, f"overfull_{number}", affordable)
+    if not rule.split or rule.any_of:
+        return RulePlan(rule.name, kept, affordable, largest, 0, overfull, total - kept)
+    part = _hash((_column(number), *rule.split))
+    by_size = _sizes(connection, part, f"{_column(number)} IN (SELECT block FROM overfull_{number})")
+    part_affordable, split = _affordable(by_size, limit, left - kept)
+    skipped = _set_aside(connection, f"skipped_{number}", part_affordable)
+    return RulePlan(rule.name, kept + split, affordable, largest, overfull, skipped, total - kept - split)
+
+
+def _sizes(connection: duckdb.DuckDBPyConnection, block: str, where: str) -> list[tuple[int, int]]:
+    """Make ``sizes``, how many doses and citizens each block holds that has both; returns the pairs by citizens."""
+    sides = (
+        f"{side}_blocks AS (SELECT block, count(*) AS {side} FROM"
+        f" (SELECT {block} AS block FROM {side}_compared WHERE {where}) WHERE block IS NOT NULL GROUP BY block)"
+        for side in ("doses", "citizens")
+    )
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE sizes AS WITH {', '.join(sides)}"
+        " SELECT block, doses, citizens FROM doses_blocks JOIN citizens_blocks USING (block)"
+    )
+    return connection.execute(
         "SELECT citizens, sum(doses * citizens)::BIGINT FROM sizes GROUP BY citizens ORDER BY citizens"
     ).fetchall()
+
+
+def _affordable(by_size: list[tuple[int, int]], limit: int, left: float) -> tuple[int, int]:
+    """The largest number of citizens a block may have, and the pairs of all blocks up to it."""
     affordable, kept = 0, 0
     for citizens, pairs in by_size:
         if citizens > limit or kept + pairs > left:
             break
         affordable, kept = citizens, kept + pairs
-    total = sum(pairs for _, pairs in by_size)
-    largest = by_size[-1][0] if by_size else 0
-    if largest <= affordable:
-        return RulePlan(rule.name, kept, limit, largest, 0, 0, 0)
-    connection.execute(
-        f"CREATE OR REPLACE TABLE overfull_{number} AS SELECT block FROM sizes WHERE citizens > ?",
-        [affordable],
-    )
-    overfull = _count(connection, f"overfull_{number}")
-    if not rule.split or rule.any_of:
-        return RulePlan(rule.name, kept, affordable, largest, 0, overfull, total - kept)
-    inside = f"{_block(rule)} IN (SELECT block FROM overfull_{number})"
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE sizes AS {_sizes(_block(rule, split=True), inside)}")
-    split_pairs = 0
-    for citizens, pairs in connection.execute(
-        "SELECT citizens, sum(doses * citizens)::BIGINT FROM sizes GROUP BY citizens ORDER BY citizens"
-    ).fetchall():
-        if citizens > limit or kept + split_pairs + pairs > left:
-            break
-        affordable, split_pairs = max(affordable, citizens), split_pairs + pairs
-    connection.execute(
-        f"CREATE OR REPLACE TABLE skipped_{number} AS SELECT block FROM sizes WHERE citizens > ?",
-        [affordable],
-    )
-    skipped = _count(connection, f"skipped_{number}")
-    forgone = total - kept - split_pairs
-    return RulePlan(rule.name, kept + split_pairs, affordable, largest, overfull, skipped, forgone)
+    return affordable, kept
 
 
-def _sizes(block: str, where: str) -> str:
-    """How many doses and citizens each block holds that has both."""
-    parts = [
-        f"{side}_blocks AS (SELECT block, count(*) AS {side} FROM"
-        f" (SELECT {block} AS block FROM {side}_derived{' WHERE ' + where if where else ''})"
-        " WHERE block IS NOT NULL GROUP BY block)"
-        for side in SIDES
-    ]
-    return f"WITH {', '.join(parts)} SELECT block, doses, citizens FROM doses_blocks JOIN citizens_blocks USING (block)"
+def _set_aside(connection: duckdb.DuckDBPyConnection, table: str, affordable: int) -> int:
+    connection.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT block FROM sizes WHERE citizens > ?", [affordable])
+    return _count(connection, table)
 
 
-def _block(rule: BlockingRule, *, split: bool = False) -> str:
-    # hash() is the engine's own: it may differ between versions, and no block outlives its run
-    if rule.any_of:
-        return f"hash(unnest({rule.on[0]}))"
-    columns = (*rule.on, *(rule.split if split else ()))
-    known = " AND ".join(f"{column} IS NOT NULL" for column in columns)
-    return f"CASE WHEN {known} THEN hash({', '.join(columns)}) END"
+def _column(number: int) -> str:
+    return f"block_{number}"
 
 
-def _block_sql(connection: duckdb.DuckDBPyConnection, number: int, rule: BlockingRule, plan: RulePlan) -> str:
-    overfull = plan.split_blocks or plan.skipped_blocks
-    if rule.any_of:
-        blocks = f"list_transform({rule.on[0]}, lambda x: hash(x))"
-        if overfull:
-            skipped = [str(block) for (block,) in connection.execute(f"FROM overfull_{number}").fetchall()]
-            blocks = f"list_filter({blocks}, lambda x: NOT list_contains([{', '.join(skipped)}]::UBIGINT[], x))"
-        return blocks
-    block = _block(rule)
-    if not overfull:
-        return block
-    narrow = "NULL"
-    if rule.split:
-        split = _block(rule, split=True)
-        narrow = f"CASE WHEN {split} NOT IN (SELECT block FROM skipped_{number}) THEN {split} END"
-    return f"CASE WHEN {block} IN (SELECT block FROM overfull_{number}) THEN {narrow} ELSE {block} END"
+def _block(number: int, rule: BlockingRule) -> str:
+    return f"unnest({_column(number)})" if rule.any_of else _column(number)
+
+
+def _hash(columns: tuple[str, ...], side: str = "") -> str:
+    known = " AND ".join(f"{side}{column} IS NOT NULL" for column in columns)
+    return f"CASE WHEN {known} THEN hash({', '.join(f'{side}{column}' for column in columns)}) END"
 
 
 def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:

@@ -34,12 +34,16 @@ def compile_deciding(model: Model, candidates: str) -> str:
         when all candidates together stay below the review threshold; else ``review``.
     """
     calibration, thresholds = model.calibration, model.thresholds
-    odds = f"pow(2, {calibration.slope!r} * match_weight + {calibration.intercept!r})"
-    none = 1 - model.in_registry
+    bits = f"{calibration.slope!r} * match_weight + {calibration.intercept!r}"
     dose = "(PARTITION BY dose_key ORDER BY match_weight DESC, citizen_key)"
     return f"""
-    WITH weighed AS (
-      SELECT *, {odds} AS odds FROM {candidates}
+    WITH calibrated AS (
+      SELECT *, {bits} AS bits FROM {candidates}
+    ), levelled AS (
+      -- odds are taken relative to the dose's largest, so that no power of two overflows
+      SELECT *, greatest(max(bits) OVER (PARTITION BY dose_key), 0) AS top FROM calibrated
+    ), weighed AS (
+      SELECT *, pow(2, bits - top) AS odds, {1 - model.in_registry!r} * pow(2, -top) AS none FROM levelled
     ), ranked AS (
       SELECT *, row_number() OVER {dose} AS rank,
         match_weight - lead(match_weight) OVER {dose} AS margin,
@@ -47,13 +51,13 @@ def compile_deciding(model: Model, candidates: str) -> str:
         sum(odds) OVER (PARTITION BY dose_key) AS total
       FROM weighed
     ), posterior AS (
-      SELECT *, odds / (total + {none!r}) AS probability, total / (total + {none!r}) AS any_probability FROM ranked
+      SELECT *, odds / (total + none) AS probability, total / (total + none) AS any_probability FROM ranked
     ), best AS (
       SELECT *, first_value(probability) OVER (PARTITION BY dose_key ORDER BY rank) AS best_probability,
         first_value(margin) OVER (PARTITION BY dose_key ORDER BY rank) AS best_margin
       FROM posterior
     )
-    SELECT * EXCLUDE (odds, total, any_probability, best_probability, best_margin),
+    SELECT * EXCLUDE (bits, top, odds, none, total, any_probability, best_probability, best_margin),
       CASE WHEN best_probability >= {thresholds.accept!r} AND coalesce(best_margin, 1) > 0 THEN 'accept'
            WHEN any_probability >= {thresholds.review!r} THEN 'review'
            ELSE 'no_match' END AS decision

@@ -167,9 +167,7 @@ def _as_json(result: Report) -> str:
         return {**asdict(counts), "accepted": counts.accepted}
 
     lines = [{"code": line.code, "name": line.name, **entry(line.counts)} for line in result.lines]
-    return json.dumps(
-        {"by": result.by, "lines": lines, "total": entry(result.total)}, ensure_ascii=False, indent=1
-    )
+    return json.dumps({"by": result.by, "lines": lines, "total": entry(result.total)}, ensure_ascii=False, indent=1)
 
 
 def _as_html(result: Report, run: Path, language: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from linkage.blocking import block_column
+from linkage.blocking import BlockingPlan, block_columns, compile_pairs
 from linkage.progress import Progress, silent
 from linkage.scoring.registry import measure_registry
 from models import Comparison, Model, Registry, Specification
@@ -17,7 +17,6 @@ __all__ = [
     "compile_levels",
     "compile_scoring",
     "compile_weights",
-    "derive",
     "level_column",
     "measure_registry",
     "pair_columns",
@@ -43,50 +42,36 @@ def bits_column(comparison: Comparison) -> str:
     return f"bits_{comparison.name}"
 
 
-def derive(connection: duckdb.DuckDBPyConnection, specification: Specification) -> None:
-    """Make ``doses_derived`` and ``citizens_derived``: the standardised columns and those of the specification."""
-    columns = "".join(f", {sql} AS {name}" for name, sql in specification.columns.items())
-    for side in ("doses", "citizens"):
-        connection.execute(f"CREATE OR REPLACE VIEW {side}_derived AS SELECT *{columns} FROM {side}_standardised")
-
-
 def compared_tables(
-    connection: duckdb.DuckDBPyConnection,
-    specification: Specification,
-    blocks: dict[str, str],
-    *,
-    progress: Progress = silent,
+    connection: duckdb.DuckDBPyConnection, specification: Specification, *, progress: Progress = silent
 ) -> None:
-    """Make ``doses_compared`` and ``citizens_compared``: the key, what is compared, and the blocks.
+    """Make ``doses_compared`` and ``citizens_compared`` from the standardised tables.
 
-    Citizens also carry ``frequency_<column>``: the share of the registry that has the citizen's value.
+    Columns: ``key``, what is compared or splits a block, and the blocks. Citizens also carry ``frequency_<column>``:
+    the share of the registry that has the citizen's value.
     """
-    compared = ", ".join(f"d.{column}" for column in specification.compared_columns)
-    made = "".join(f", {sql} AS {column}" for column, sql in blocks.items())
+    derived = "".join(f", {sql} AS {name}" for name, sql in specification.columns.items())
+    split = (column for rule in specification.blocking for column in rule.split)
+    kept = ", ".join(dict.fromkeys(("key", *specification.compared_columns, *split)))
+    blocks = "".join(f", {sql} AS {column}" for column, sql in block_columns(specification).items())
+    records = f"SELECT {kept}{blocks} FROM (SELECT *{derived} FROM {{}}_standardised)"
     progress("prepare records", 0, 2)
-    connection.execute(
-        f"CREATE TABLE doses_compared AS SELECT d.key, {compared}{made} FROM doses_derived AS d ORDER BY d.key"
-    )
+    connection.execute(f"CREATE TABLE doses_compared AS {records.format('doses')}")
     progress("prepare records", 1, 2)
-    for column in specification.frequency_columns:
-        connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE frequencies_{column} AS SELECT {column} AS value, "
-            f"count(*) / (SELECT count(*) FROM citizens_derived) AS frequency "
-            f"FROM citizens_derived WHERE {column} IS NOT NULL GROUP BY {column}"
-        )
-    found = "".join(f", frequencies_{c}.frequency AS frequency_{c}" for c in specification.frequency_columns)
+    connection.execute(f"CREATE TEMP TABLE citizens_bare AS {records.format('citizens')}")
+    columns = specification.frequency_columns
+    shares = "".join(f", f{number}.share AS frequency_{column}" for number, column in enumerate(columns))
     joins = "".join(
-        f" LEFT JOIN frequencies_{c} ON d.{c} = frequencies_{c}.value" for c in specification.frequency_columns
+        f" LEFT JOIN (SELECT {column}, count(*) / (SELECT count(*) FROM citizens_bare) AS share FROM citizens_bare"
+        f" GROUP BY {column}) AS f{number} ON c.{column} = f{number}.{column}"
+        for number, column in enumerate(columns)
     )
-    connection.execute(
-        f"CREATE TABLE citizens_compared AS SELECT d.key, {compared}{found}{made} FROM citizens_derived AS d{joins}"
-    )
-    for column in specification.frequency_columns:
-        connection.execute(f"DROP TABLE frequencies_{column}")
+    connection.execute(f"CREATE TABLE citizens_compared AS SELECT c.*{shares} FROM citizens_bare AS c{joins}")
+    connection.execute("DROP TABLE citizens_bare")
     progress("prepare records", 2, 2)
 
 
-def compile_scoring(model: Model, registry: Registry, weakest: float) -> str:
+def compile_scoring(model: Model, registry: Registry, plan: BlockingPlan, weakest: float) -> str:
     """The statement that scores the doses with ``key`` from ``$first`` to ``$last``.
 
     Reads ``doses_compared`` and ``citizens_compared``.
@@ -94,6 +79,7 @@ def compile_scoring(model: Model, registry: Registry, weakest: float) -> str:
     Args:
         model: parameters.
         registry: what the citizens say about chance agreement.
+        plan: which blocks are split or skipped.
         weakest: pairs with fewer bits than this are not kept.
 
     Returns:
@@ -102,7 +88,12 @@ def compile_scoring(model: Model, registry: Registry, weakest: float) -> str:
         pair stands once.
     """
     specification = model.specification
-    pairs = " UNION ALL ".join(_blocking_join(specification, number) for number in range(len(specification.blocking)))
+    # rules find the same pairs again and again: dropping them as bare keys, before records are joined, is what pays
+    pairs = (
+        f"SELECT dose_key, citizen_key, rule, {pair_columns(specification)} FROM"
+        f" ({compile_pairs(specification, plan)}) AS p"
+        " JOIN doses_compared AS l ON l.key = p.dose_key JOIN citizens_compared AS r ON r.key = p.citizen_key"
+    )
     kept = [level_column(c) for c in specification.comparisons] + [bits_column(c) for c in specification.comparisons]
     steps = (
         *compile_levels(specification, ("dose_key", "citizen_key", "rule")),
@@ -155,33 +146,6 @@ def pair_columns(specification: Specification) -> str:
     """The select list of a join of ``doses_compared`` l and ``citizens_compared`` r that ``compile_levels`` reads."""
     both = (f"l.{c} AS {c}_l, r.{c} AS {c}_r" for c in specification.compared_columns)
     return ", ".join([*both, *(f"r.frequency_{c}" for c in specification.frequency_columns)])
-
-
-def _blocking_join(specification: Specification, number: int) -> str:
-    rule = specification.blocking[number]
-    block = block_column(number)
-    doses = "(SELECT * FROM doses_compared WHERE key BETWEEN $first AND $last)"
-    citizens = "citizens_compared"
-    on = f"l.{block} = r.{block}"
-    unseen = [f"NOT coalesce({_same_block(specification, earlier)}, false)" for earlier in range(number)]
-    if rule.any_of:
-        doses = f"(SELECT *, unnest({block}) AS element FROM {doses})"
-        citizens = f"(SELECT *, unnest({block}) AS element FROM {citizens})"
-        on = "l.element = r.element"
-        # two numbers in common make the pair twice: it is kept under the smaller
-        unseen.append(f"l.element = list_min(list_intersect(l.{block}, r.{block}))")
-    where = f" WHERE {' AND '.join(unseen)}" if unseen else ""
-    return (
-        f"SELECT l.key AS dose_key, r.key AS citizen_key, {number}::UTINYINT AS rule, {pair_columns(specification)}"
-        f" FROM {doses} AS l JOIN {citizens} AS r ON {on}{where}"
-    )
-
-
-def _same_block(specification: Specification, number: int) -> str:
-    block = block_column(number)
-    if specification.blocking[number].any_of:
-        return f"list_has_any(l.{block}, r.{block})"
-    return f"l.{block} = r.{block}"
 
 
 def _level_case(comparison: Comparison) -> str:

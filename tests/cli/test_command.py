@@ -26,10 +26,15 @@ def _score(population: Path, model: Path, out: Path, *more: str) -> list[str]:
     return ["score", *tables, "--model", str(model), "--out", str(out), *more]
 
 
+def _columns(run: Path, name: str) -> list[str]:
+    result = duckdb.execute(f"FROM '{run}/{name}.parquet' LIMIT 0")
+    return [column[0] for column in result.description or ()]
+
+
 def test_a_run_has_its_files_and_every_row(run: Path, small_population: Path) -> None:
     with (small_population / "doses.csv").open(encoding="utf-8") as file:
         doses = [row["dose_id"] for row in csv.DictReader(file)]
-    decided = duckdb.sql(f"SELECT dose_id FROM '{run}/decisions.parquet'").fetchall()
+    decided = duckdb.execute(f"SELECT dose_id FROM '{run}/decisions.parquet'").fetchall()
     assert {file.name for file in run.iterdir()} >= RUN_FILES
     assert [dose_id for (dose_id,) in decided] == doses
     manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
@@ -38,21 +43,21 @@ def test_a_run_has_its_files_and_every_row(run: Path, small_population: Path) ->
 
 
 def test_the_columns_of_decisions_are_those_of_the_interface(run: Path) -> None:
-    columns = duckdb.sql(f"FROM '{run}/decisions.parquet'").columns
+    columns = _columns(run, "decisions")
     wanted = "dose_id decision outcome citizen_id probability match_weight runner_up_citizen_id margin rule model"
     assert columns[:10] == wanted.split()
-    review = duckdb.sql(f"FROM '{run}/review.parquet'").columns
+    review = _columns(run, "review")
     assert review[:5] == ["dose_id", "citizen_id", "rank", "probability", "match_weight"]
     assert {"name", "birth_date", "id"} <= set(review)
-    corrections = duckdb.sql(f"FROM '{run}/corrections.parquet'").columns
+    corrections = _columns(run, "corrections")
     assert corrections == ["dose_id", "citizen_id", "field", "recorded", "registry", "kind"]
 
 
 def test_candidates_of_a_dose_sum_to_at_most_one_and_corrections_belong_to_accepts(run: Path) -> None:
-    sums = duckdb.sql(f"SELECT sum(probability) FROM '{run}/candidates.parquet' GROUP BY dose_id").fetchall()
+    sums = duckdb.execute(f"SELECT sum(probability) FROM '{run}/candidates.parquet' GROUP BY dose_id").fetchall()
     assert sums
     assert max(total for (total,) in sums) <= 1 + 1e-9
-    strangers = duckdb.sql(
+    strangers = duckdb.execute(
         f"SELECT count(*) FROM '{run}/corrections.parquet' WHERE dose_id NOT IN"
         f" (SELECT dose_id FROM '{run}/decisions.parquet' WHERE decision = 'accept')"
     ).fetchall()
@@ -63,7 +68,7 @@ def test_candidates_of_a_dose_sum_to_at_most_one_and_corrections_belong_to_accep
 def test_every_kind_of_decision_is_explained_in_words(
     run: Path, language: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    kinds = duckdb.sql(f"SELECT min(dose_id), outcome FROM '{run}/decisions.parquet' GROUP BY outcome").fetchall()
+    kinds = duckdb.execute(f"SELECT min(dose_id), outcome FROM '{run}/decisions.parquet' GROUP BY outcome").fetchall()
     assert len(kinds) >= 6
     for dose_id, outcome in kinds:
         assert main(["explain", "--run", str(run), dose_id, "--lang", language]) == 0
@@ -73,7 +78,7 @@ def test_every_kind_of_decision_is_explained_in_words(
 
 
 def test_the_bits_explained_sum_to_the_match_weight(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    [(dose_id,)] = duckdb.sql(f"SELECT min(dose_id) FROM '{run}/review.parquet'").fetchall()
+    [(dose_id,)] = duckdb.execute(f"SELECT min(dose_id) FROM '{run}/review.parquet'").fetchall()
     assert main(["explain", "--run", str(run), dose_id, "--json"]) == 0
     explained = json.loads(capsys.readouterr().out)
     for candidate in explained["candidates"]:

@@ -25,7 +25,7 @@ def _arguments(doses: Path, citizens: Path, model: Path, out: Path, *more: str) 
 
 
 def _decisions(run: Path) -> list[tuple[object, ...]]:
-    return duckdb.sql(f"SELECT {ID_AND_DECISION} FROM '{run}/decisions.parquet' ORDER BY dose_id").fetchall()
+    return duckdb.execute(f"SELECT {ID_AND_DECISION} FROM '{run}/decisions.parquet' ORDER BY dose_id").fetchall()
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +135,7 @@ def test_hostile_rows_are_set_aside_and_the_rest_is_done(
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["rows_in"] == manifest["rows_out"] == 4007
     assert manifest["decisions"]["quarantine"] == 6
-    problems = duckdb.sql(f"SELECT row, problem FROM '{tmp_path}/run/quarantine.parquet' ORDER BY row").fetchall()
+    problems = duckdb.execute(f"SELECT row, problem FROM '{tmp_path}/run/quarantine.parquet' ORDER BY row").fetchall()
     expected = ["no_dose_id", "duplicate_dose_id", "no_name", "ragged_row", "giant_cell", "nul_character"]
     assert problems == [(4002 + place, problem) for place, problem in enumerate(expected)]
     decided = {row[0]: row for row in _decisions(tmp_path / "run") if row[1] != "quarantine"}

@@ -226,9 +226,7 @@ def test_identity_number_groups() -> None:
 
 
 def test_refusals(tmp_path: Path) -> None:
-    with pytest.raises(
-        UserError, match=r"truth\.csv, column dose_id, rows 2 and 3: D1 occurs more than once"
-    ):
+    with pytest.raises(UserError, match=r"truth\.csv, column dose_id, rows 2 and 3: D1 occurs more than once"):
         measure(*write(tmp_path / "repeated", [dose(1), dose(1, side="truth")]))
     with pytest.raises(UserError, match="none of its dose_id is in the run"):
         measure(*write(tmp_path / "apart", [dose(1, side="run"), dose(2, side="truth")]))

@@ -63,13 +63,9 @@ def test_every_dose_is_counted_once_in_any_order(rows: list[Dose], by: str, data
         shuffled = write_run(Path(folder) / "run", data.draw(st.permutations(rows)))
         assert report(shuffled, by, Path(folder) / "b.csv") == result
     counted = by_code(result)
-    assert {
-        (code, o): n for code, c in counted.items() for o, n in zip(OUTCOMES, c, strict=True) if n
-    } == expected
+    assert {(code, o): n for code, c in counted.items() for o, n in zip(OUTCOMES, c, strict=True) if n} == expected
     assert result.total.doses == len(rows)
-    assert all(
-        sum(counts[i] for counts in counted.values()) == result.total.of(o) for i, o in enumerate(OUTCOMES)
-    )
+    assert all(sum(counts[i] for counts in counted.values()) == result.total.of(o) for i, o in enumerate(OUTCOMES))
 
 
 @settings(max_examples=15, deadline=None)
