@@ -117,7 +117,7 @@ def prepare(work: Workspace, job: ScoreJob, progress: Progress) -> dict[str, Any
         plan = plan_blocking(connection, specification, job.budget, progress=progress)
         return {"plan": asdict(plan), "registry": asdict(measure_registry(connection, specification))}
 
-    facts["block"] = work.stage("block", block)
+    facts["block"] = work.stage("block", block, again=True)
     return facts
 
 

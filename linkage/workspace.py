@@ -84,10 +84,15 @@ class Workspace:
         elif known != [(settings,)]:
             raise UserError("run.settings_differ", path=self.folder)
 
-    def stage(self, name: str, work: Callable[[], Mapping[str, Any] | None]) -> dict[str, Any]:
-        """Do a stage unless it is done; returns the facts it gave, from this process or from one that was killed."""
+    def stage(
+        self, name: str, work: Callable[[], Mapping[str, Any] | None], *, again: bool = False
+    ) -> dict[str, Any]:
+        """Do a stage unless it is done; returns the facts it gave, from this process or from one that was killed.
+
+        ``again`` is for a stage that leaves only temporary tables: a resumed process does it again.
+        """
         done = self.connection.execute("SELECT facts FROM stages WHERE name = ?", [name]).fetchall()
-        if done:
+        if done and not again:
             facts: dict[str, Any] = json.loads(done[0][0])
             return facts
         started = time.monotonic()
@@ -95,7 +100,7 @@ class Workspace:
         try:
             facts = dict(work() or {})
             self.connection.execute(
-                "INSERT INTO stages VALUES (?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO stages VALUES (?, ?, ?, ?)",
                 [name, time.monotonic() - started, peak_bytes(), json.dumps(facts)],
             )
         except BaseException:

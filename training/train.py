@@ -204,10 +204,7 @@ def _scored(
         "CREATE TEMP TABLE apart_doses AS SELECT key, row_number() OVER (ORDER BY key) - 1 AS number FROM apart"
     )
     connection.unregister("apart")
-    connection.execute("ALTER TABLE doses_compared RENAME TO all_doses_compared")
-    connection.execute(
-        "CREATE VIEW doses_compared AS SELECT * FROM all_doses_compared WHERE key IN (SELECT key FROM apart_doses)"
-    )
+    connection.execute("DELETE FROM doses_compared WHERE key NOT IN (SELECT key FROM apart_doses)")
     plan = plan_blocking(connection, model.specification, Budget())
     bounds = {"first": 0, "last": int(doses.max()) if len(doses) else 0}
     connection.execute(

@@ -45,7 +45,7 @@ def bits_column(comparison: Comparison) -> str:
 def compared_tables(
     connection: duckdb.DuckDBPyConnection, specification: Specification, *, progress: Progress = silent
 ) -> None:
-    """Make ``doses_compared`` and ``citizens_compared`` from the standardised tables.
+    """Make the temporary ``doses_compared`` and ``citizens_compared`` from the standardised tables.
 
     Columns: ``key``, what is compared or splits a block, and the blocks. Citizens also carry ``frequency_<column>``:
     the share of the registry that has the citizen's value.
@@ -56,9 +56,9 @@ def compared_tables(
     blocks = "".join(f", {sql} AS {column}" for column, sql in block_columns(specification).items())
     records = f"SELECT {kept}{blocks} FROM (SELECT *{derived} FROM {{}}_standardised)"
     progress("prepare records", 0, 2)
-    connection.execute(f"CREATE TABLE doses_compared AS {records.format('doses')}")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE doses_compared AS {records.format('doses')}")
     progress("prepare records", 1, 2)
-    connection.execute(f"CREATE TEMP TABLE citizens_bare AS {records.format('citizens')}")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE citizens_bare AS {records.format('citizens')}")
     columns = specification.frequency_columns
     shares = "".join(f", f{number}.share AS frequency_{column}" for number, column in enumerate(columns))
     joins = "".join(
@@ -66,7 +66,7 @@ def compared_tables(
         f" GROUP BY {column}) AS f{number} ON c.{column} = f{number}.{column}"
         for number, column in enumerate(columns)
     )
-    connection.execute(f"CREATE TABLE citizens_compared AS SELECT c.*{shares} FROM citizens_bare AS c{joins}")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE citizens_compared AS SELECT c.*{shares} FROM citizens_bare AS c{joins}")
     connection.execute("DROP TABLE citizens_bare")
     progress("prepare records", 2, 2)
 
