@@ -84,9 +84,7 @@ class Workspace:
         elif known != [(settings,)]:
             raise UserError("run.settings_differ", path=self.folder)
 
-    def stage(
-        self, name: str, work: Callable[[], Mapping[str, Any] | None], *, again: bool = False
-    ) -> dict[str, Any]:
+    def stage(self, name: str, work: Callable[[], Mapping[str, Any] | None], *, again: bool = False) -> dict[str, Any]:
         """Do a stage unless it is done; returns the facts it gave, from this process or from one that was killed.
 
         ``again`` is for a stage that leaves only temporary tables: a resumed process does it again.

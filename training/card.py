@@ -10,6 +10,9 @@ from matplotlib.figure import Figure
 
 from models import Comparison, Level, Model, Registry, to_splink
 
+SYNTHETIC = """**Synthetic people**: the labels were made by `linkage synth`. The model shows the method; train one on your
+own labels before deciding about real people."""
+
 
 def write_card(folder: Path, model: Model) -> None:
     """Write ``splink.json``, ``card.md`` and ``charts/match_weights.svg`` into a model folder."""
@@ -32,6 +35,7 @@ def _card(model: Model) -> str:
 Digest `{model.digest[:12]}`, specification `{model.specification.name}`, seed {evidence["seed"]}.
 
 ## Trained on
+{SYNTHETIC if labels["synthetic"] else ""}
 {labels["positives"]:,} labelled matches and {labels["negatives"]:,} non-matches.
 Left out: {labels["repeated"]:,} repeated, {labels["contradicted"]:,} contradicted, {labels["unknown_ids"]:,} with
 unknown ids. Registry of {evidence["registry"]["citizens"]:,} citizens; {evidence["random_pairs"]:,} random pairs for u.

@@ -13,13 +13,14 @@ from linkage.errors import UserError
 
 @dataclass(frozen=True, slots=True)
 class LabelCounts:
-    """What was found in the labels: pairs used and, by reason, rows not used."""
+    """What was found in the labels: pairs used; rows not used, by reason; pairs used whose reviewer is 'synthetic'."""
 
     positives: int
     negatives: int
     repeated: int
     contradicted: int
     unknown_ids: int
+    synthetic: int
 
 
 def check_labels(connection: duckdb.DuckDBPyConnection, path: str | Path) -> None:
@@ -32,6 +33,7 @@ def check_labels(connection: duckdb.DuckDBPyConnection, path: str | Path) -> Non
     CREATE TEMP TABLE typed_labels AS SELECT row, trim(dose_id) AS dose_id, trim(citizen_id) AS citizen_id,
       CASE WHEN lower(trim(is_match)) IN ('1', '1.0', 'true', 't', 'yes', 'y', 'có') THEN true
            WHEN lower(trim(is_match)) IN ('0', '0.0', 'false', 'f', 'no', 'n', 'không') THEN false END AS is_match,
+      coalesce(lower(trim(reviewer)) = 'synthetic', false) AS synthetic,
       CASE WHEN weight IS NULL THEN 1.0 ELSE try_cast(weight AS DOUBLE) END AS weight FROM labels
     """)
     for column, bad in (
@@ -43,7 +45,7 @@ def check_labels(connection: duckdb.DuckDBPyConnection, path: str | Path) -> Non
             raise UserError(f"labels.bad_{column}", path=path, row=row)
     connection.execute("""
     CREATE TABLE label_pairs AS SELECT dose_id, citizen_id, bool_and(is_match) AS is_match,
-      max(weight) AS weight, count(*) AS times, bool_and(is_match) <> bool_or(is_match) AS contradicted
+      max(weight) AS weight, count(*) AS times, bool_and(synthetic) AS synthetic, bool_and(is_match) <> bool_or(is_match) AS contradicted
     FROM typed_labels GROUP BY dose_id, citizen_id
     """)
     for is_match, key in ((True, "labels.no_matches"), (False, "labels.no_non_matches")):
@@ -63,18 +65,19 @@ def labelled_keys(connection: duckdb.DuckDBPyConnection) -> LabelCounts:
     connection.execute("""
     CREATE TABLE labelled AS
     WITH known AS (
-      SELECT d.key AS dose_key, c.key AS citizen_key, p.is_match, p.weight, d.subject_id, c.citizen_id, d.dose_id
+      SELECT d.key AS dose_key, c.key AS citizen_key, p.is_match, p.weight, p.synthetic, d.subject_id, c.citizen_id, d.dose_id
       FROM label_pairs AS p JOIN doses AS d USING (dose_id) JOIN citizens AS c USING (citizen_id)
       WHERE NOT contradicted
     )
-    SELECT dose_key, citizen_key, is_match, weight, coalesce(
+    SELECT dose_key, citizen_key, is_match, weight, synthetic, coalesce(
         max(citizen_id) FILTER (is_match) OVER (PARTITION BY dose_key), subject_id, dose_id) AS person
     FROM known ORDER BY dose_key, citizen_key
     """)
     [counts] = connection.execute("""
     SELECT (SELECT count(*) FROM labelled WHERE is_match), (SELECT count(*) FROM labelled WHERE NOT is_match),
       (SELECT sum(times - 1)::BIGINT FROM label_pairs), (SELECT count(*) FROM label_pairs WHERE contradicted),
-      (SELECT count(*) FROM label_pairs WHERE NOT contradicted) - (SELECT count(*) FROM labelled)
+      (SELECT count(*) FROM label_pairs WHERE NOT contradicted) - (SELECT count(*) FROM labelled),
+      (SELECT count(*) FROM labelled WHERE synthetic)
     """).fetchall()
     return LabelCounts(*counts)
 

@@ -95,8 +95,9 @@ def plan_blocking(
 ) -> BlockingPlan:
     """Count the pairs of each rule, and decide which blocks are split or skipped.
 
-    Reads ``doses_compared`` and ``citizens_compared``; leaves for every rule the temporary tables ``overfull_<n>``, blocks that
-    are split or skipped, and ``skipped_<n>``, parts of split ones that are skipped (column ``block``).
+    Reads ``doses_compared`` and ``citizens_compared``. Leaves, for the rules that need them, the temporary tables
+    ``overfull_<n>``, blocks that are split or skipped, and ``skipped_<n>``, parts of split ones that are skipped
+    (column ``block``).
     """
     left = budget.pairs_per_dose * _count(connection, "doses_compared")
     plans: list[RulePlan] = []
@@ -189,7 +190,9 @@ def _affordable(by_size: list[tuple[int, int]], limit: int, left: float) -> tupl
 
 
 def _set_aside(connection: duckdb.DuckDBPyConnection, table: str, affordable: int) -> int:
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT block FROM sizes WHERE citizens > ?", [affordable])
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT block FROM sizes WHERE citizens > ?", [affordable]
+    )
     return _count(connection, table)
 
 

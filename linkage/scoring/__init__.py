@@ -66,7 +66,9 @@ def compared_tables(
         f" GROUP BY {column}) AS f{number} ON c.{column} = f{number}.{column}"
         for number, column in enumerate(columns)
     )
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE citizens_compared AS SELECT c.*{shares} FROM citizens_bare AS c{joins}")
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE citizens_compared AS SELECT c.*{shares} FROM citizens_bare AS c{joins}"
+    )
     connection.execute("DROP TABLE citizens_bare")
     progress("prepare records", 2, 2)
 
