@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 
 from models import Comparison, Level, Model, Registry, to_splink
 
-SYNTHETIC = """**Synthetic people**: the labels were made by `linkage synth`. The model shows the method; train one on your
-own labels before deciding about real people."""
+SYNTHETIC = """**Synthetic people**: the labels were made by `linkage synth`. The model shows the method; train one on
+your own labels before deciding about real people."""
 
 
 def write_card(folder: Path, model: Model) -> None:

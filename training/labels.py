@@ -45,7 +45,8 @@ def check_labels(connection: duckdb.DuckDBPyConnection, path: str | Path) -> Non
             raise UserError(f"labels.bad_{column}", path=path, row=row)
     connection.execute("""
     CREATE TABLE label_pairs AS SELECT dose_id, citizen_id, bool_and(is_match) AS is_match,
-      max(weight) AS weight, count(*) AS times, bool_and(synthetic) AS synthetic, bool_and(is_match) <> bool_or(is_match) AS contradicted
+      max(weight) AS weight, count(*) AS times, bool_and(synthetic) AS synthetic,
+      bool_and(is_match) <> bool_or(is_match) AS contradicted
     FROM typed_labels GROUP BY dose_id, citizen_id
     """)
     for is_match, key in ((True, "labels.no_matches"), (False, "labels.no_non_matches")):
@@ -65,12 +66,13 @@ def labelled_keys(connection: duckdb.DuckDBPyConnection) -> LabelCounts:
     connection.execute("""
     CREATE TABLE labelled AS
     WITH known AS (
-      SELECT d.key AS dose_key, c.key AS citizen_key, p.is_match, p.weight, p.synthetic, d.subject_id, c.citizen_id, d.dose_id
+      SELECT d.key AS dose_key, c.key AS citizen_key, p.is_match, p.weight, p.synthetic,
+        d.subject_id, c.citizen_id, d.dose_id
       FROM label_pairs AS p JOIN doses AS d USING (dose_id) JOIN citizens AS c USING (citizen_id)
       WHERE NOT contradicted
     )
-    SELECT dose_key, citizen_key, is_match, weight, synthetic, coalesce(
-        max(citizen_id) FILTER (is_match) OVER (PARTITION BY dose_key), subject_id, dose_id) AS person
+    SELECT dose_key, citizen_key, is_match, weight, synthetic,
+      coalesce(max(citizen_id) FILTER (is_match) OVER (PARTITION BY dose_key), subject_id, dose_id) AS person
     FROM known ORDER BY dose_key, citizen_key
     """)
     [counts] = connection.execute("""
