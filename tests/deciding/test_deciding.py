@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from linkage.deciding import compile_deciding
 from models import Calibration, Model, Specification, Thresholds
 
+NEVER = math.nextafter(1, 2)
 NOTHING = Specification("nothing", {}, (), ())
 
 
@@ -31,16 +32,16 @@ class Ranked(NamedTuple):
     decision: str
 
 
-BITS = st.floats(-500, 500, allow_nan=False)
+BITS = st.floats(-1100, 1100, allow_nan=False)
 WEIGHTS = st.lists(BITS | st.floats(-15, 15), min_size=1, max_size=8)
 MODELS = st.builds(
     lambda prior, slope, intercept, accept, review: Model(
         "any", NOTHING, {}, prior, Calibration(slope, intercept), Thresholds(accept, min(accept, review))
     ),
     st.floats(0.01, 0.999),
-    st.floats(0.05, 2),
+    st.floats(0.05, 3),
     st.floats(-10, 10),
-    st.sampled_from((0.3, 0.5, 0.5 + 1e-9, 0.9, 0.999)),
+    st.sampled_from((0.3, 0.5, 0.5 + 1e-9, 0.9, 0.999, NEVER)),
     st.floats(0, 1),
 )
 
@@ -158,16 +159,37 @@ def test_examples_of_decisions(weights: list[float], decision: str) -> None:
     assert decide(PLAIN, [weights])[0].decision == decision
 
 
+@pytest.mark.parametrize("slope", [0.05, 1.0, 2.0, 3.0])
 @pytest.mark.parametrize(
-    ("slope", "weights"),
-    [(1.0, [500.0, 499.0, -500.0]), (2.0, [-500.0, -500.0]), (3.0, [500.0, 499.0]), (1.0, [1100.0]), (1.0, [3e3, 3e3])],
+    "weights",
+    [
+        [500.0, 499.0, -500.0],
+        [-500.0, -500.0],
+        [1100.0],
+        [1100.0, 1100.0],
+        [1100.0, -1100.0, 1099.0],
+        [-1100.0],
+        [3e3] * 100,
+        [1e5, 1e5],
+    ],
 )
 def test_large_weights_stay_numbers(slope: float, weights: list[float]) -> None:
-    rows = decide(replace(PLAIN, calibration=Calibration(slope, 0.0)), [weights])
-    assert all(math.isfinite(row.probability) for row in rows)
-    expected = posterior(replace(PLAIN, calibration=Calibration(slope, 0.0)), weights)
-    np.testing.assert_allclose([row.probability for row in rows], expected, rtol=1e-9, atol=1e-300)
-    assert weights[0] != weights[-1] or rows[0].decision != "accept"
+    model = replace(PLAIN, calibration=Calibration(slope, 0.0))
+    rows = decide(model, [weights])
+    assert all(0 <= row.probability <= 1 for row in rows)
+    assert sum(row.probability for row in rows) <= 1 + 1e-12
+    np.testing.assert_allclose(
+        sorted(row.probability for row in rows), sorted(posterior(model, weights)), rtol=1e-9, atol=1e-300
+    )
+    if sorted(weights)[-2:] == [max(weights)] * 2:
+        assert {row.decision for row in rows} <= {"review", "no_match"}
+
+
+@pytest.mark.parametrize("weight", [40.0, 60.0, 1100.0, 1e5])
+def test_no_probability_reaches_a_threshold_above_one(weight: float) -> None:
+    [row] = decide(replace(PLAIN, thresholds=Thresholds(NEVER, 0.1)), [[weight]])
+    assert row.probability == pytest.approx(1)
+    assert row.decision == "review"
 
 
 @pytest.mark.parametrize("accept", [0.3, 0.5, 0.5 + 1e-9])

@@ -48,13 +48,13 @@ def comparisons(draw: st.DrawFn, name: str) -> Comparison:
 @st.composite
 def specifications(draw: st.DrawFn) -> Specification:
     columns = st.lists(NAMES, min_size=1, max_size=3).map(tuple)
+    plain_rule = st.tuples(columns, columns | st.just(()), st.just(False))
+    rule_on_lists = st.tuples(NAMES.map(lambda name: (name,)), st.just(()), st.just(True))
     rules = draw(st.lists(NAMES, max_size=3, unique=True))
     return Specification(
         name=draw(st.text(max_size=8)),
         columns=draw(st.dictionaries(NAMES, SQL, max_size=3)),
-        blocking=tuple(
-            BlockingRule(rule, draw(columns), draw(columns | st.just(())), draw(st.booleans())) for rule in rules
-        ),
+        blocking=tuple(BlockingRule(rule, *draw(plain_rule | rule_on_lists)) for rule in rules),
         comparisons=tuple(draw(comparisons(name)) for name in draw(st.lists(NAMES, max_size=3, unique=True))),
     )
 
@@ -120,6 +120,12 @@ def test_plain_is_a_specification() -> None:
         (("comparison", 1, "level", 0), "unique", True, "not several"),
         ((), "blocking", 7, "another kind"),
         ((), "columns", "abc", "columns|another kind"),
+        (("blocking", 0), "on", [], "rule id: 'on' names columns"),
+        (("blocking", 0), "on", "id", "'id' is a name where a list of names"),
+        (("blocking", 0), "split", "sex", "'sex' is a name where a list of names"),
+        (("comparison", 1, "level", 0), "together", "name", "'name' is a name where a list of names"),
+        (("blocking", 0), "on", 7, "another kind"),
+        (("comparison", 0, "level", 0), "apart", "sex", "comparison sex, level same: 'apart' needs 'together'"),
     ],
 )
 def test_what_is_wrong_with_a_specification_is_named(
@@ -136,6 +142,25 @@ def test_frequency_and_unique_exclude_each_other() -> None:
     at(data, "comparison", 0, "level", 0).update(frequency="sex", unique=True)
     with pytest.raises(SpecificationError, match="level same"):
         Specification.from_dict(data)
+
+
+@pytest.mark.parametrize(
+    ("rule", "refused"),
+    [
+        ({"on": ["ids"]}, False),
+        ({"on": ["ids", "name"]}, True),
+        ({"on": ["ids"], "split": ["sex"]}, True),
+        ({"on": []}, True),
+    ],
+)
+def test_a_rule_on_lists_has_one_column_and_is_not_split(rule: dict[str, Any], refused: bool) -> None:
+    data = plain()
+    data["blocking"].append({"name": "numbers", "any": True, **rule})
+    if refused:
+        with pytest.raises(SpecificationError, match=r"rule numbers: .* 'any' one that holds lists, and no 'split'"):
+            Specification.from_dict(data)
+    else:
+        assert Specification.from_dict(data).blocking[-1] == BlockingRule("numbers", ("ids",), (), any_of=True)
 
 
 def test_an_interaction_among_ordinary_levels_is_refused() -> None:
@@ -246,6 +271,51 @@ def test_a_broken_model_is_a_model_error(
     change(broken)
     with pytest.raises(ModelError):
         Model.from_json(json.dumps(broken))
+
+
+PROBABILITY = ("in_registry",), (*LEVEL, "m"), (*LEVEL, "u")
+NO_NUMBER = (math.nan, math.inf, -math.inf, "0.5", None, [0.5])
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        *((path, value) for path in PROBABILITY for value in (*NO_NUMBER, 0, -0.5, 1.5)),
+        *((("in_registry",), value) for value in (1, 1.0)),
+        *((("calibration", "slope"), value) for value in (*NO_NUMBER, 0, -1.0)),
+        *((("calibration", "intercept"), value) for value in NO_NUMBER),
+        *((("thresholds", name), value) for name in ("accept", "review") for value in (*NO_NUMBER, -0.1, 2)),
+    ],
+)
+def test_a_number_without_sense_is_named(
+    specification: Specification, random_model: Random, path: tuple[str, ...], value: object
+) -> None:
+    data = json.loads(random_model(specification, 1).to_json())
+    at(data, *path[:-1])[path[-1]] = value
+    named = {"parameters": f"{path[-1]} of sex.same", "thresholds": f"threshold {path[-1]}"}.get(
+        path[0], ".".join(path)
+    )
+    with pytest.raises(ModelError, match=f"{named} is "):
+        Model.from_json(json.dumps(data))
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("thresholds", "accept"), math.nextafter(1, 2)),
+        (("thresholds", "review"), 0.0),
+        (("calibration", "slope"), 1e-9),
+        (("calibration", "intercept"), -1e3),
+        (("in_registry",), 1e-9),
+        ((*LEVEL, "m"), 1e-300),
+    ],
+)
+def test_a_number_at_the_edge_of_sense_is_read(
+    specification: Specification, random_model: Random, path: tuple[str, ...], value: float
+) -> None:
+    data = json.loads(random_model(specification, 1).to_json())
+    at(data, *path[:-1])[path[-1]] = value
+    assert at(json.loads(Model.from_json(json.dumps(data)).to_json()), *path) == value
 
 
 RATIOS = st.floats(1e-6, 1e9)

@@ -3,14 +3,15 @@
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 import numpy as np
 import pytest
 
-from evaluation.splink_oracle import splink_match_weights
-from linkage.blocking import Budget, plan_blocking
-from linkage.scoring import bits_column, compared_tables, compile_scoring, derive, level_column, measure_registry
+from evaluation.splink_oracle import derive, splink_match_weights
+from linkage.blocking import BlockingPlan, Budget, plan_blocking
+from linkage.scoring import bits_column, compared_tables, compile_scoring, level_column, measure_registry
 from linkage.standardise import standardise
 from linkage.tables import CITIZENS, DOSES, read_table
 from models import Model, Registry, Specification
@@ -21,23 +22,26 @@ WEAKEST = -1000.0
 Random = Callable[..., Model]
 
 
-def block(connection: duckdb.DuckDBPyConnection, specification: Specification) -> Registry:
-    derive(connection, specification)
-    _, blocks = plan_blocking(connection, specification, EVERYTHING)
-    compared_tables(connection, specification, blocks)
-    return measure_registry(connection, specification)
+class Blocked(NamedTuple):
+    registry: Registry
+    plan: BlockingPlan
+
+
+def block(connection: duckdb.DuckDBPyConnection, specification: Specification) -> Blocked:
+    compared_tables(connection, specification)
+    plan = plan_blocking(connection, specification, EVERYTHING)
+    return Blocked(measure_registry(connection, specification), plan)
 
 
 def score(
     connection: duckdb.DuckDBPyConnection,
     model: Model,
-    registry: Registry,
+    blocked: Blocked,
     name: str = "scored",
     bounds: dict[str, int] | None = None,
 ) -> str:
-    connection.execute(
-        f"CREATE OR REPLACE TABLE {name} AS {compile_scoring(model, registry, WEAKEST)}", bounds or ALL_DOSES
-    )
+    statement = compile_scoring(model, blocked.registry, blocked.plan, WEAKEST)
+    connection.execute(f"CREATE OR REPLACE TABLE {name} AS {statement}", bounds or ALL_DOSES)
     return name
 
 
@@ -47,9 +51,10 @@ def one(connection: duckdb.DuckDBPyConnection, sql: str) -> int:
 
 
 def assert_equal_to_splink(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
-    registry = block(connection, model.specification)
-    score(connection, model, registry)
-    oracle = splink_match_weights(connection, model, registry, WEAKEST)
+    blocked = block(connection, model.specification)
+    score(connection, model, blocked)
+    derive(connection, model.specification)
+    oracle = splink_match_weights(connection, model, blocked.registry, WEAKEST)
     pairs, common, different = connection.execute(f"""
         SELECT count(*), count(s.match_weight) FILTER (o.match_weight IS NOT NULL),
           count(*) FILTER (abs(s.match_weight - o.match_weight) > 1e-9 * greatest(1, abs(o.match_weight)))
@@ -76,8 +81,9 @@ def test_match_weights_of_a_trained_model_are_those_of_splink(
 def test_the_pairs_are_those_of_the_rules_each_under_its_first_rule_and_once(
     connection: duckdb.DuckDBPyConnection, specification: Specification, random_model: Random
 ) -> None:
-    registry = block(connection, specification)
-    score(connection, random_model(specification, 1), registry, bounds={"first": 0, "last": 199})
+    blocked = block(connection, specification)
+    derive(connection, specification)
+    score(connection, random_model(specification, 1), blocked, bounds={"first": 0, "last": 199})
     whens = []
     for number, rule in enumerate(specification.blocking):
         if rule.any_of:
@@ -143,11 +149,11 @@ def test_match_weight_is_the_prior_and_the_bits_of_the_comparisons(
     connection: duckdb.DuckDBPyConnection, specification: Specification, random_model: Random
 ) -> None:
     model = random_model(specification, 4)
-    registry = block(connection, specification)
-    score(connection, model, registry, bounds={"first": 0, "last": 499})
+    blocked = block(connection, specification)
+    score(connection, model, blocked, bounds={"first": 0, "last": 499})
     bits = [bits_column(comparison) for comparison in specification.comparisons]
     rows = connection.execute(f"SELECT match_weight, {', '.join(bits)} FROM scored").fetchnumpy()
-    total = model.prior_bits(registry.citizens) + np.sum([rows[column] for column in bits], axis=0)
+    total = model.prior_bits(blocked.registry.citizens) + np.sum([rows[column] for column in bits], axis=0)
     assert len(total) > 500
     np.testing.assert_allclose(rows["match_weight"], total, rtol=0, atol=1e-9)
 
@@ -156,15 +162,16 @@ def test_match_weight_is_the_prior_and_the_bits_of_the_comparisons(
 def test_missing_on_either_side_gives_no_bits(
     connection: duckdb.DuckDBPyConnection, specification: Specification, random_model: Random, side: str
 ) -> None:
-    registry = block(connection, specification)
+    blocked = block(connection, specification)
     model = random_model(specification, 5)
-    score(connection, model, registry, bounds={"first": 0, "last": 199})
+    score(connection, model, blocked, bounds={"first": 0, "last": 199})
     lists = {"all_ids", "former_ids"}
     emptied = ", ".join(
         f"{'[]' if column in lists else 'NULL'} AS {column}" for column in specification.compared_columns
     )
-    connection.execute(f"CREATE OR REPLACE TABLE {side}_compared AS SELECT * REPLACE ({emptied}) FROM {side}_compared")
-    score(connection, model, registry, "without", {"first": 0, "last": 199})
+    connection.execute(f"CREATE TEMP TABLE emptied AS SELECT * REPLACE ({emptied}) FROM {side}_compared")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {side}_compared AS FROM emptied")
+    score(connection, model, blocked, "without", {"first": 0, "last": 199})
     assert one(connection, "SELECT count(*) FROM without") == one(connection, "SELECT count(*) FROM scored") > 200
     for comparison in specification.comparisons:
         level, bits = level_column(comparison), bits_column(comparison)
@@ -176,12 +183,12 @@ def test_missing_on_either_side_gives_no_bits(
 def test_scores_do_not_depend_on_partitions(
     connection: duckdb.DuckDBPyConnection, specification: Specification, random_model: Random
 ) -> None:
-    registry = block(connection, specification)
+    blocked = block(connection, specification)
     model = random_model(specification, 6)
-    score(connection, model, registry)
+    score(connection, model, blocked)
     cuts = [0, 1, 700, 701, 2500, 10**9]
     for number, (first, end) in enumerate(pairwise(cuts)):
-        score(connection, model, registry, f"part_{number}", {"first": first, "last": end - 1})
+        score(connection, model, blocked, f"part_{number}", {"first": first, "last": end - 1})
     parts = " UNION ALL ".join(f"FROM part_{number}" for number in range(len(cuts) - 1))
     assert one(connection, f"SELECT count(*) FROM (FROM scored EXCEPT ALL ({parts}))") == 0
     assert one(connection, f"SELECT count(*) FROM (({parts}) EXCEPT ALL FROM scored)") == 0
@@ -197,7 +204,6 @@ def test_scores_do_not_depend_on_row_order(
             f"CREATE OR REPLACE VIEW {side}_standardised AS SELECT * REPLACE (9999 - key AS key) "
             f"FROM base.{side}_standardised ORDER BY key DESC"
         )
-        connection.execute(f"DROP TABLE {side}_compared")
     score(connection, model, block(connection, specification), "reversed")
     same = (
         "FROM scored AS s JOIN reversed AS r ON 9999 - s.dose_key = r.dose_key AND 9999 - s.citizen_key = r.citizen_key"
@@ -211,10 +217,10 @@ def test_scores_do_not_depend_on_row_order(
 def test_weak_pairs_are_left_out(
     connection: duckdb.DuckDBPyConnection, specification: Specification, random_model: Random
 ) -> None:
-    registry = block(connection, specification)
+    blocked = block(connection, specification)
     model = random_model(specification, 8)
-    score(connection, model, registry)
-    statement = compile_scoring(model, registry, 3.5)
+    score(connection, model, blocked)
+    statement = compile_scoring(model, blocked.registry, blocked.plan, 3.5)
     strong = one(connection, "SELECT count(*) FROM scored WHERE match_weight > 3.5")
     assert 0 < strong < one(connection, "SELECT count(*) FROM scored")
     connection.execute(f"CREATE TABLE kept AS {statement}", ALL_DOSES)
@@ -223,8 +229,9 @@ def test_weak_pairs_are_left_out(
 
 
 def test_the_registry_is_measured_exactly(connection: duckdb.DuckDBPyConnection, specification: Specification) -> None:
+    registry = block(connection, specification).registry
     derive(connection, specification)
-    registry = measure_registry(connection, specification)
+    assert measure_registry(connection, specification, "citizens_derived") == registry
     both = "FROM citizens_derived AS l JOIN citizens_derived AS r ON l.key <> r.key AND l.born = r.born"
     seen = one(connection, f"SELECT count(*) {both} AND l.phone = r.phone AND l.name_ascii <> r.name_ascii")
     births = one(connection, f"SELECT count(*) {both} AND l.name_ascii <> r.name_ascii")

@@ -1,15 +1,18 @@
 """Calibration finds what made the data; thresholds keep what they promise."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.stats import beta
 
 from models import Calibration
 from training.calibration import Scored, calibrate
-from training.thresholds import CAUTION, choose_thresholds
+from training.thresholds import CAUTION, NEVER, choose_thresholds
 
 PRIOR = 0.9
 
@@ -90,7 +93,7 @@ def test_thresholds_keep_the_rates_they_were_chosen_for(
     scored = simulate(seed, 600, candidates, ties=ties)
     chosen = choose_thresholds(scored, Calibration(), PRIOR, max_false_link_rate=false, max_missed_link_rate=missed)
     accept, review = chosen.thresholds.accept, chosen.thresholds.review
-    assert 0.5 < accept <= 1
+    assert 0.5 < accept <= NEVER
     assert 0 <= review <= accept
 
     candidate, none = scored.posterior(Calibration(), PRIOR)
@@ -109,6 +112,77 @@ def test_thresholds_keep_the_rates_they_were_chosen_for(
     assert chosen.evidence["missed_links"] == (rejected & scored.in_registry).sum()
 
 
+def surely_wrong(wrong: NDArray[np.bool_], weight: NDArray[np.float64]) -> float:
+    """Lower end of the 95 % interval of the weighted share (Clopper & Pearson at Kish's size)."""
+    share, size = np.average(wrong, weights=weight), weight.sum() ** 2 / (weight**2).sum()
+    return float(beta.ppf(0.025, share * size, (1 - share) * size + 1)) if share > 0 else 0.0
+
+
+def midway(probability: NDArray[np.float64], cut: float, beyond: float) -> float:
+    """Between ``cut`` and the next probability on the side of ``beyond``."""
+    others = probability[probability < cut] if beyond == 0 else probability[probability > cut]
+    after = beyond if len(others) == 0 else others.max() if beyond == 0 else others.min()
+    return float((cut + after) / 2)
+
+
+@given(st.integers(0, 999), st.integers(1, 3), st.booleans(), st.integers(0, 40), st.tuples(RATES, RATES))
+@settings(max_examples=25, deadline=None)
+def test_thresholds_lie_midway_after_the_last_run_of_equal_probabilities_that_keeps_the_rates(
+    seed: int, candidates: int, ties: bool, bare: int, rates: tuple[float, float]
+) -> None:
+    false, missed = rates
+    scored = simulate(seed, 150, candidates, ties=ties)
+    candidate, none = scored.posterior(Calibration(), PRIOR)
+    table = candidate.reshape(150, candidates)
+    right = scored.is_match.reshape(150, candidates)[np.arange(150), table.argmax(axis=1)]
+    best = np.append(table.max(axis=1), np.zeros(bare))
+    any_of = np.append(1 - none, np.zeros(bare))
+    wrong = np.append(~right, np.ones(bare, dtype=bool))
+    scored = replace(
+        scored,
+        weight=np.append(scored.weight, np.full(bare, 2.0)),
+        in_registry=np.append(scored.in_registry, np.arange(bare) % 2 == 0),
+    )
+    weight = scored.weight
+    cuts = [
+        cut
+        for cut in np.unique(best)
+        if np.average((1 - best)[best >= cut], weights=weight[best >= cut]) <= false * CAUTION
+        and surely_wrong(wrong[best >= cut], weight[best >= cut]) <= false
+    ]
+    accept = max(midway(best, min(cuts), 0.0), 0.5 + 1e-9) if cuts else NEVER
+    cuts = [
+        cut for cut in np.unique(any_of) if np.average(any_of[any_of <= cut], weights=weight[any_of <= cut]) <= missed
+    ]
+    review = min(midway(any_of, max(cuts), 1.0) if cuts else 0.0, accept)
+    chosen = choose_thresholds(scored, Calibration(), PRIOR, max_false_link_rate=false, max_missed_link_rate=missed)
+    assert (chosen.thresholds.accept, chosen.thresholds.review) == (accept, review)
+    assert chosen.evidence["accepted"] == (best >= accept).sum()
+    assert chosen.evidence["no_match"] == (any_of < review).sum()
+    assert chosen.evidence["missed_links"] == ((any_of < review) & scored.in_registry).sum()
+    assert not np.isin(best[best > 0.5 + 1e-9], [accept]).any()
+
+
+@given(st.integers(0, 999), st.integers(0, 999), st.booleans(), RATES)
+@settings(max_examples=25, deadline=None)
+def test_the_order_of_doses_changes_no_threshold(seed: int, shuffle: int, ties: bool, rate: float) -> None:
+    scored = simulate(seed, 200, ties=ties)
+    order = np.random.default_rng(shuffle).permutation(200)
+    rows = (order[:, None] * 3 + np.arange(3)).ravel()
+    shuffled = Scored(
+        match_weight=scored.match_weight[rows],
+        is_match=scored.is_match[rows],
+        dose=scored.dose,
+        weight=scored.weight[order],
+        in_registry=scored.in_registry[order],
+    )
+    here, there = (
+        choose_thresholds(one, Calibration(), PRIOR, max_false_link_rate=rate, max_missed_link_rate=rate)
+        for one in (scored, shuffled)
+    )
+    assert here.thresholds == there.thresholds
+
+
 @pytest.mark.parametrize("ties", [False, True])
 @pytest.mark.parametrize("seed", range(3))
 def test_a_stricter_rate_never_lowers_the_accept_threshold(seed: int, ties: bool) -> None:
@@ -121,7 +195,7 @@ def test_a_stricter_rate_never_lowers_the_accept_threshold(seed: int, ties: bool
     ]
     assert accepts == sorted(accepts)
     assert accepts[0] == 0.5 + 1e-9
-    assert accepts[-1] == 1.0
+    assert accepts[-1] == NEVER
     assert len(set(accepts)) > 3
 
 
@@ -158,7 +232,17 @@ def test_doses_alike_are_accepted_together_or_not_at_all(bits: float) -> None:
 
 @pytest.mark.parametrize("bits", [10.0, 40.0, 80.0])
 def test_where_the_best_are_often_wrong_nothing_is_accepted(bits: float) -> None:
-    assert chosen_for(groups((bits, 500, 500)), 0.01) == (0, 0)
+    scored = groups((bits, 500, 500))
+    assert chosen_for(scored, 0.01) == (0, 0)
+    chosen = choose_thresholds(scored, Calibration(), PRIOR, max_false_link_rate=0.01, max_missed_link_rate=0.02)
+    assert chosen.thresholds.accept == NEVER > 1
+
+
+@pytest.mark.parametrize(("high", "low"), [(48.0, 47.0), (50.0, 49.0), (53.0, 49.0), (60.0, 48.0)])
+def test_the_threshold_tells_neighbouring_probabilities_apart(high: float, low: float) -> None:
+    scored = groups((high, 1000, 0), (low, 500, 500))
+    assert len(set(scored.posterior(Calibration(), PRIOR)[0])) == 2
+    assert chosen_for(scored, 0.01) == (1000, 0)
 
 
 def test_one_wrong_label_at_the_top_does_not_forbid_every_accept() -> None:

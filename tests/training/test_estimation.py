@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from models import Comparison, Level, LevelParameters
+from models import Calibration, Comparison, Level, LevelParameters, Model, Specification, Thresholds
 from training.estimation import estimate
 
 CITIZENS = 1_000_000
@@ -131,3 +131,29 @@ def test_no_level_is_impossible_or_certain(
         values = shares(found, name)
         assert ((values > 0) & (values < 1)).all()
         assert values.sum() == pytest.approx(1)
+
+
+@given(
+    st.sampled_from((0.0, 1e-12, 0.3, 1 - 2**-53, 1.0)),
+    st.sampled_from((1, 2, 5000, 10**8)),
+    st.lists(st.integers(0, 3), min_size=1, max_size=20),
+)
+@settings(max_examples=30, deadline=None)
+def test_what_is_learned_can_be_read_again_even_where_all_citizens_agree(
+    same_value: float, citizens: int, levels: list[int]
+) -> None:
+    comparison = Comparison(
+        "place", "m", (Level("own", "a", unique=True), Level("province", "b", frequency="value"), Level("other")), {}
+    )
+    found = learn(
+        np.array(levels, dtype=np.uint8),
+        np.arange(len(levels)) % 2 == 0,
+        np.ones(len(levels)),
+        np.array(levels, dtype=np.uint8),
+        comparison=comparison,
+        citizens=citizens,
+        same_value=same_value,
+    )
+    specification = Specification("one", {}, (), (comparison,))
+    model = Model("one", specification, {"place": found}, 0.9, Calibration(), Thresholds(0.9, 0.1))
+    assert Model.from_json(model.to_json()) == model

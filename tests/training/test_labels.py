@@ -30,12 +30,16 @@ def database() -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
+def clear(connection: duckdb.DuckDBPyConnection) -> None:
+    for table in ("labels", "labels_quarantine", "typed_labels", "label_pairs", "labelled"):
+        connection.execute(f"DROP TABLE IF EXISTS {table}")
+
+
 def check(connection: duckdb.DuckDBPyConnection, labels: Labels, folder: Path) -> Path:
     file = folder / "labels.csv"
     text = "".join(",".join(row) + "\n" for row in labels)
     file.write_text(f"dose_id,citizen_id,is_match,weight\n{text}", encoding="utf-8")
-    for table in ("labels", "labels_quarantine", "typed_labels", "label_pairs", "labelled"):
-        connection.execute(f"DROP TABLE IF EXISTS {table}")
+    clear(connection)
     read_table(connection, LABELS, str(file))
     check_labels(connection, file)
     return file
@@ -120,7 +124,24 @@ def test_every_label_is_used_or_counted_once(
         "SELECT d.dose_id, c.citizen_id, is_match FROM labelled JOIN doses AS d ON d.key = dose_key"
         " JOIN citizens AS c ON c.key = citizen_key"
     ).fetchall()
+    assert counts.synthetic == 0
     assert sorted(used) == sorted((*pair, kinds == {"1"}) for pair, kinds in known.items())
+
+
+@pytest.mark.parametrize(("reviewers", "synthetic"), [(("synthetic", " Synthetic "), 2), (("A", "synthetic"), 1)])
+def test_labels_that_nobody_gave_are_counted(
+    database: duckdb.DuckDBPyConnection, tmp_path: Path, reviewers: tuple[str, str], synthetic: int
+) -> None:
+    file = tmp_path / "reviewed.csv"
+    rows = "".join(
+        f"{dose},{citizen},{kind},{reviewer}\n"
+        for (dose, citizen, kind, _), reviewer in zip(GOOD, reviewers, strict=True)
+    )
+    file.write_text(f"dose_id,citizen_id,is_match,reviewer\n{rows}", encoding="utf-8")
+    clear(database)
+    read_table(database, LABELS, str(file))
+    check_labels(database, file)
+    assert labelled_keys(database).synthetic == synthetic
 
 
 def test_a_person_is_the_citizen_a_label_names_else_the_subject_else_the_dose(

@@ -97,14 +97,37 @@ def test_labels_of_one_person_are_too_few(train_small: Train, small_population: 
     one = [*mine, mine[0] | {"citizen_id": rows[-1]["citizen_id"], "is_match": "0"}]
     with pytest.raises(UserError) as raised:
         train_small(written(one, tmp_path))
-    assert raised.value.key == "labels.too_few"
+    assert raised.value.key == "labels.too_few_persons"
+    assert raised.value.facts["found"] == 1
 
 
-def test_few_labels_are_too_few(train_small: Train, small_population: Path, tmp_path: Path) -> None:
+def test_labels_of_few_persons_are_too_few(train_small: Train, small_population: Path, tmp_path: Path) -> None:
+    rows = labels_of(small_population)[:200]
     with pytest.raises(UserError) as raised:
-        train_small(written(labels_of(small_population)[:200], tmp_path))
+        train_small(written(rows, tmp_path))
+    assert raised.value.key == "labels.too_few_persons"
+    assert 1 < int(str(raised.value.facts["found"])) < int(str(raised.value.facts["needed"]))
+
+
+def test_too_few_labelled_doses_held_apart_are_too_few(
+    train_small: Train, small_population: Path, tmp_path: Path
+) -> None:
+    rows = labels_of(small_population)
+    matched = {row["citizen_id"]: row["dose_id"] for row in rows if row["is_match"] == "1"}
+    doses = set(list(matched.values())[:150])
+    with pytest.raises(UserError) as raised:
+        train_small(written([row for row in rows if row["dose_id"] in doses], tmp_path))
     assert raised.value.key == "labels.too_few"
     assert 0 < int(str(raised.value.facts["found"])) < int(str(raised.value.facts["needed"]))
+
+
+def test_a_model_of_a_registry_in_one_province_can_be_read_again(
+    train_small: Train, small_population: Path, tmp_path: Path
+) -> None:
+    with (small_population / "citizens.csv").open(encoding="utf-8", newline="") as file:
+        citizens = [row | {"province": "Hà Nội", "district": "", "commune": ""} for row in csv.DictReader(file)]
+    folder = train_small(citizens=written(citizens, tmp_path))
+    assert Model.read(folder).to_json() == (folder / "model.json").read_text(encoding="utf-8")
 
 
 def test_labels_whose_matches_are_all_unknown_are_refused(
