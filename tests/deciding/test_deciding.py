@@ -72,7 +72,7 @@ def posterior(model: Model, weights: Sequence[float]) -> np.ndarray:
 
 
 @given(MODELS, WEIGHTS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_the_posterior_is_bayes_rule_over_citizens_and_none(model: Model, weights: list[float]) -> None:
     found = {row.citizen: row.probability for row in decide(model, [weights])}
     expected = posterior(model, weights)
@@ -92,7 +92,7 @@ def test_a_dose_is_decided_as_if_it_were_alone(model: Model, doses: list[list[fl
 
 
 @given(MODELS, WEIGHTS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_two_equally_good_best_candidates_are_never_accepted(model: Model, weights: list[float]) -> None:
     rows = decide(model, [[*weights, max(weights)]])
     assert {row.decision for row in rows} <= {"review", "no_match"}
@@ -101,7 +101,7 @@ def test_two_equally_good_best_candidates_are_never_accepted(model: Model, weigh
 
 
 @given(MODELS, WEIGHTS, st.floats(0, 100))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_a_worse_candidate_never_raises_the_best(model: Model, weights: list[float], worse: float) -> None:
     before = decide(model, [weights])[0]
     after = decide(model, [[*weights, max(weights) - worse]])[0]
@@ -111,7 +111,7 @@ def test_a_worse_candidate_never_raises_the_best(model: Model, weights: list[flo
 
 
 @given(MODELS, WEIGHTS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_rank_margin_and_runner_up_go_by_match_weight(model: Model, weights: list[float]) -> None:
     rows = decide(model, [weights])
     order = sorted(range(len(weights)), key=lambda citizen: (-weights[citizen], citizen))
@@ -125,7 +125,7 @@ def test_rank_margin_and_runner_up_go_by_match_weight(model: Model, weights: lis
 
 
 @given(MODELS, st.lists(WEIGHTS, min_size=1, max_size=4), st.integers(0, 99))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_row_order_changes_nothing(model: Model, doses: list[list[float]], shuffle: int) -> None:
     plain, shuffled = decide(model, doses), decide(model, doses, shuffle)
     assert [row._replace(probability=0) for row in plain] == [row._replace(probability=0) for row in shuffled]
@@ -133,7 +133,7 @@ def test_row_order_changes_nothing(model: Model, doses: list[list[float]], shuff
 
 
 @given(MODELS, WEIGHTS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_the_decision_is_the_thresholds(model: Model, weights: list[float]) -> None:
     rows = decide(model, [weights])
     total = float(posterior(model, weights).sum())

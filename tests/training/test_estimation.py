@@ -114,7 +114,7 @@ LEVELS = st.lists(st.integers(0, 4), min_size=1, max_size=40)
 
 
 @given(LEVELS, st.data(), LEVELS, st.floats(0, 1e6), st.integers(2, 10**8))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_no_level_is_impossible_or_certain(
     levels: list[int], data: st.DataObject, strangers: list[int], hard_negatives: float, citizens: int
 ) -> None:
