@@ -178,7 +178,8 @@ def _check(model: Model) -> None:
         for level in () if comparison.is_interaction else comparison.levels:
             learned = model.parameters[comparison.name][level.name]
             numbers[f"m of {comparison.name}.{level.name}"] = (learned.m, 0.0, 1.0)
-            numbers[f"u of {comparison.name}.{level.name}"] = (learned.u, 0.0, 1.0)
+            # u is 1 where all citizens agree, as on the province of a provincial registry
+            numbers[f"u of {comparison.name}.{level.name}"] = (learned.u, 0.0, math.nextafter(1, 2))
     for name, (number, low, high) in numbers.items():
         if not (isinstance(number, float | int) and low < number < high):
             raise ValueError(f"{name} is {number}; it must lie between {low} and {high}")
