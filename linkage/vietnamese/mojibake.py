@@ -3,39 +3,86 @@
 import json
 import re
 import unicodedata
-from functools import cache
+from collections.abc import Callable, Iterator
+from functools import cache, lru_cache
 from importlib.resources import files
+from itertools import product
 
-from linkage.vietnamese.text import LETTERS
+from linkage.vietnamese.syllables import parse_syllable, reads_without_marks
+from linkage.vietnamese.text import LETTERS, compose
+from linkage.vietnamese.tones import place_tone
 
 _CLEAN = re.compile(f"[{LETTERS}{LETTERS.upper()} .,'()/-]+")
+_BETWEEN_WORDS = re.compile("((?:\\s|[!-@\\[-`{-~])+)")
 # the lead bytes C2–C6, CC and E1 of Vietnamese letters in UTF-8, followed by a byte that is no ASCII
-_UTF8_AS_CP1252 = re.compile("[ÂÃÄÅÆÌâãäåæì][^\x00-\x7f]|[ÃãÄä] |[áÁ][º»]")
-_UNDEFINED_IN_CP1252 = dict.fromkeys(map(chr, (0x81, 0x8D, 0x8F, 0x90, 0x9D)))
+_UTF8_AS_CP1252 = re.compile("[ÂÃÄÅÆÌâãäåæì][^\x00-\x7f]|[ÃãÄä] |Ã$|[áÁ][º»]")
+_UNDEFINED_BYTES = (0x81, 0x8D, 0x8F, 0x90, 0x9D)
+_UNDEFINED_IN_CP1252 = dict.fromkeys(map(chr, _UNDEFINED_BYTES))
+_LOST = "\ufffd"
 
 
 def decode_mojibake(text: str) -> str:
-    """The text as it was meant, when it is TCVN3 or UTF-8 read as Windows-1252; else the text itself.
+    """The text as it was meant, when it is UTF-8 or TCVN3 read as Windows-1252, or VNI; else the text itself.
 
     The text is expected composed (NFC) and otherwise untouched: TCVN3 spells ư with a soft hyphen.
+
+    TCVN3 and VNI are undone when every word then reads as Vietnamese and one did not before; TCVN3 also for
+    words that are no syllables, when they hold signs that no word holds.
     """
     if text.isascii():
         return text
-    for decoded in (_from_utf8(text), _from_tcvn3(text)):
-        if decoded is not None and _CLEAN.fullmatch(decoded):
-            return decoded
-    return text
+    return _from_utf8(text) or _by_words(text, _tcvn3_word) or _by_words(text, _vni_word) or _from_tcvn3(text) or text
+
+
+@lru_cache(maxsize=1 << 15)
+def may_be_mojibake(word: str) -> bool:
+    """Whether one composed word could be TCVN3 or VNI; a word that is clean on its own never is."""
+    if word.isascii() or len(word) == 1 or _is_syllable(compose(word).lower()):
+        return False
+    return _tcvn3_word(word) is not None or _vni_word(word) is not None
+
+
+def _is_syllable(word: str) -> bool:
+    return parse_syllable(word) is not None
+
+
+def _by_words(text: str, read: Callable[[str], str | None]) -> str | None:
+    """The text with each of its words read anew; None when a word is not Vietnamese then, or all were before."""
+    pieces = _BETWEEN_WORDS.split(text)
+    words = pieces[::2]
+    if not any(word and may_be_mojibake(word) for word in words):
+        return None
+    readings = [read(word) if not word.isascii() else word for word in words]
+    if not all(reading is not None and reads_without_marks(reading.lower()) for reading in readings if reading != ""):
+        return None
+    pieces[::2] = [reading or "" for reading in readings]
+    return "".join(pieces)
 
 
 def _from_utf8(text: str) -> str | None:
     if not _UTF8_AS_CP1252.search(text):
         return None
-    # à is C3 A0, and A0 is a no-break space that many programs turn into a plain one
-    text = re.sub("(?<=Ã) ", "\u00a0", text)
+    # à is C3 A0, and A0 is a no-break space that many programs turn into a plain one or cut off
+    text = re.sub("Ã(?: |$)", "Ã\u00a0", text)
+    decoded = set(filter(None, map(_decoded, _with_lost_bytes(text))))
+    if len(decoded) > 1:
+        decoded = {each for each in decoded if all(map(reads_without_marks, each.lower().split()))}
+    return decoded.pop() if len(decoded) == 1 else None
+
+
+def _with_lost_bytes(text: str) -> Iterator[str]:
+    """The text with each byte that Windows-1252 does not define, and a program threw away, set to all it may be."""
+    parts = text.split(_LOST)
+    for lost in product(_UNDEFINED_IN_CP1252, repeat=len(parts) - 1) if len(parts) < 4 else ():
+        yield "".join(part + byte for part, byte in zip(parts, (*lost, ""), strict=True))
+
+
+def _decoded(text: str) -> str | None:
     try:
-        return unicodedata.normalize("NFC", b"".join(map(_cp1252_byte, text)).decode("utf-8"))
+        decoded = unicodedata.normalize("NFC", b"".join(map(_cp1252_byte, text)).decode("utf-8"))
     except (UnicodeEncodeError, UnicodeDecodeError):
         return None
+    return decoded if _CLEAN.fullmatch(decoded) else None
 
 
 def _cp1252_byte(character: str) -> bytes:
@@ -43,9 +90,14 @@ def _cp1252_byte(character: str) -> bytes:
 
 
 @cache
-def _tcvn3() -> tuple[dict[int, str], re.Pattern[str]]:
+def _tcvn3_letters() -> dict[str, str]:
     table = json.loads(files(__package__).joinpath("data/tcvn3_to_unicode.json").read_text(encoding="utf-8"))
-    letters = {entry["as_cp1252"]: letter for letter, entry in table.items()}
+    return {entry["as_cp1252"]: letter for letter, entry in table.items()}
+
+
+@cache
+def _tcvn3() -> tuple[dict[int, str], re.Pattern[str]]:
+    letters = _tcvn3_letters()
     # what no Vietnamese word holds: a sign beside a letter, or a capital of another language inside a word
     signs = "".join(letter for letter in letters if not letter.isalpha() or letter in "ªµ")
     foreign = "".join(
@@ -57,4 +109,51 @@ def _tcvn3() -> tuple[dict[int, str], re.Pattern[str]]:
 
 def _from_tcvn3(text: str) -> str | None:
     letters, evidence = _tcvn3()
-    return text.translate(letters) if evidence.search(text) else None
+    decoded = text.translate(letters) if evidence.search(text) else ""
+    return decoded if _CLEAN.fullmatch(decoded) else None
+
+
+@lru_cache(maxsize=1 << 15)
+def _tcvn3_word(word: str) -> str | None:
+    """The syllable that a word is in TCVN3; None for a word that is none.
+
+    TCVN3 has no capitals with tones. A program that made capitals of its bytes (or the reverse) exchanged some
+    letters for others, å for Å: in a word of one case each letter may be meant as its other case.
+    """
+    letters = _tcvn3_letters()
+    plain = "".join(filter(str.isascii, word))
+    exchanged = plain.isupper() or plain.islower()
+    choices = [
+        [character]
+        if character.isascii()
+        else [letters[each] for each in (character, character.swapcase()) if each in letters][: 2 if exchanged else 1]
+        for character in word.replace("\u039c", "µ")
+    ]
+    if sum(len(each) > 1 for each in choices) > 4:
+        return None
+    readings = (place_tone("".join(reading).lower()) for reading in product(*choices))
+    return next(filter(_is_syllable, readings), None)
+
+
+# VNI: the sign behind a vowel is its tone, its mark, or both; some letters stand alone
+_VNI_SIGNS = dict(zip("ùøûõï", "\u0301\u0300\u0309\u0303\u0323", strict=True))
+_VNI_SIGNS |= {"â": "\u0302", "ê": "\u0306"}
+_VNI_SIGNS |= dict(zip("áàåãä", (f"\u0302{tone}" for tone in "\u0301\u0300\u0309\u0303\u0323"), strict=True))
+_VNI_SIGNS |= dict(zip("éèúüë", (f"\u0306{tone}" for tone in "\u0301\u0300\u0309\u0303\u0323"), strict=True))
+_VNI_LETTERS = {"ô": "ơ", "ö": "ư", "í": "í", "ì": "ì", "æ": "ỉ", "ó": "ĩ", "ò": "ị", "î": "ỵ", "ñ": "đ"}
+
+
+@lru_cache(maxsize=1 << 15)
+def _vni_word(word: str) -> str | None:
+    """The syllable that a word is in the encoding VNI; None for a word that is none."""
+    letters: list[str] = []
+    for character in word.lower():
+        marked = unicodedata.normalize("NFC", letters[-1] + _VNI_SIGNS.get(character, "")) if letters else ""
+        if character in _VNI_SIGNS and marked in LETTERS and len(marked) == 1:
+            letters[-1] = marked
+        elif character.isascii() or character in _VNI_LETTERS:
+            letters.append(_VNI_LETTERS.get(character, character))
+        else:
+            return None
+    reading = place_tone("".join(letters))
+    return reading if _is_syllable(reading) else None

@@ -5,17 +5,21 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
-from linkage.vietnamese.mojibake import decode_mojibake
+from linkage.vietnamese.mojibake import decode_mojibake, may_be_mojibake
+from linkage.vietnamese.sounds import doublet_key, sound_key
+from linkage.vietnamese.syllables import reads_without_marks
 from linkage.vietnamese.text import LETTERS, compose, fold, latin_word, plain_letter
 from linkage.vietnamese.tones import place_tone
+from linkage.vietnamese.typing_keys import may_hold_letters, undo_letters, undo_signs
 
 
 @dataclass(frozen=True, slots=True)
 class Name:
     """A name in canonical spelling (NFC, lower case, single spaces) and in the letters a–z.
 
-    ``middle`` may be empty; a name of one word has an empty ``surname``. ``ascii`` has as many words as
-    ``canonical``.
+    ``middle`` may be empty; a name of one word has an empty ``surname``. ``ascii``, ``sound`` and ``doublet`` have
+    as many words as ``canonical``: ``sound`` is equal for names that sound alike in some region, ``doublet`` for
+    names that differ in the forms of a name taboo (Hoàng, Huỳnh). Both are near agreement, never equality.
     """
 
     canonical: str
@@ -23,22 +27,23 @@ class Name:
     surname: str
     middle: str
     given: str
+    sound: str
+    doublet: str
 
 
 def parse_name(text: str) -> Name | None:
     """The name in a cell as typed; None when the cell holds no word in Latin letters."""
-    canonical, plain = spell_name(text)
-    return Name(canonical, plain, *split_name(canonical.split(" "))) if canonical else None
+    words = _words(text)
+    if not words:
+        return None
+    canonical, plain, sound, doublet = map(" ".join, zip(*words, strict=True))
+    return Name(canonical, plain, *split_name([word[0] for word in words]), sound, doublet)
 
 
 def spell_name(text: str) -> tuple[str, str]:
     """Canonical spelling and plain letters of a name as typed; both empty when there is no word."""
-    words = text.split()
-    pairs = [pair for pair in map(_plain_word, words) if pair]
-    # à in UTF-8 read as cp1252 ends in a no-break space, which would tear the word
-    if not pairs or len(pairs) < len(words) or pairs[0][0] in _TITLES or "\u00a0" in text:
-        pairs = [_word(word) for word in _repair(text)]
-    return " ".join([pair[0] for pair in pairs]), " ".join([pair[1] for pair in pairs])
+    words = _words(text)
+    return " ".join([word[0] for word in words]), " ".join([word[1] for word in words])
 
 
 def split_name(words: list[str]) -> tuple[str, str, str]:
@@ -46,49 +51,103 @@ def split_name(words: list[str]) -> tuple[str, str, str]:
     return (words[0] if len(words) > 1 else "", " ".join(words[1:-1]), words[-1])
 
 
+# canonical spelling, plain letters, key of sound, key of doublets
+_Word = tuple[str, str, str, str]
+
 _TITLES = frozenset(
-    {"ông", "bà", "cụ", "cháu", "bé", "chị", "cô", "bác"} | {"bs", "ths", "ts", "gs", "pgs", "mr", "mrs", "ms", "dr"},
+    {"ông", "ong", "bà", "cụ", "cháu", "bé", "chị", "cô", "bác", "thầy", "dì", "mợ", "thím"}
+    | {"bs", "bscki", "bsckii", "cki", "ckii", "ths", "ts", "gs", "pgs", "ds", "đd", "ktv", "ys"}
+    | {"hs", "sv", "gv", "lm", "mr", "mrs", "ms", "dr"},
 )
-# Ông is also a rare surname: it is a title only before a common one
+# names of their own too: a title only before a common surname or another title
+_AMBIGUOUS_TITLES = frozenset({"ông", "ong", "thầy", "dì", "mợ", "thím"})
 _COMMON_SURNAMES = frozenset(
-    {"nguyễn", "trần", "lê", "phạm", "hoàng", "huỳnh", "phan", "vũ", "võ", "đặng", "bùi", "đỗ", "hồ", "ngô"},
+    {"nguyễn", "trần", "lê", "phạm", "hoàng", "huỳnh", "phan", "vũ", "võ", "đặng", "bùi", "đỗ", "hồ", "ngô"}
+    | {"nguyen", "tran", "le", "pham", "hoang", "huynh", "vu", "vo", "dang", "bui", "do", "ho", "ngo"},
 )
+_NEVER_GIVEN = frozenset({"thị", "thi", "văn", "van"})
 _PLAIN = re.compile(f"[{LETTERS}]+(?:'[{LETTERS}]+)?")
+_PAIR_OF_BRACKETS = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|\{[^{}]*\}")
 _BRACKETED = re.compile(r"\([^)]*\)?|\[[^\]]*\]?|\{[^}]*\}?")
 _WARD_NOTE = re.compile(r"\b[fF][0-9]\b")
+# behind a name and a sign: where the person lives, whose child it is, whose phone follows
+_NOTE_BEHIND = re.compile(
+    r"(?<=\w)\s*(?:\s[-–]|[,;:/])\s*"
+    r"(?:thôn|tổ|ấp|xóm|khu|đội|kp|kdc|con|cháu|mẹ|bố|cha|vợ|chồng|sđt|sdt|đt|dt|cn|nv|gv|hs|sn|ns)\b.*$",
+    re.IGNORECASE,
+)
+_BORN = re.compile(r"(?<=\w)\s+(?:sinh\s+năm|sinh|năm|sn|ns)[\s.:]*(?:[0-9]{1,2}[/.-]){0,2}[0-9]{4}\b", re.IGNORECASE)
+_ZERO_FOR_O = re.compile(r"(?<=[^\W\d_])0(?=[^\W\d_])")
 _JOINED_APOSTROPHE = re.compile(r"(?:(?<=^[^\W\d_])|(?<=\s[^\W\d_]))'\s+(?=[^\W\d_])")
 _CAPITALISED = re.compile(f"[{LETTERS.upper()}][{LETTERS}]*")
 
 
+def _words(text: str) -> list[_Word]:
+    typed = text.split()
+    words = [word for word in map(_plain_word, typed) if word]
+    # à in UTF-8 read as cp1252 ends in a no-break space, which would tear the word
+    if not words or len(words) < len(typed) or words[0][0] in _TITLES or "\u00a0" in text:
+        return [_word(word) for word in _repair(text)]
+    return words
+
+
 @lru_cache(maxsize=1 << 17)
-def _plain_word(word: str) -> tuple[str, str] | None:
-    """Canonical and plain form of a word that needs no repair; None for any other."""
+def _plain_word(word: str) -> _Word | None:
+    """A word that needs no repair; None for any other."""
     word = unicodedata.normalize("NFC", word)
     lower = word.lower()
-    if not _PLAIN.fullmatch(lower) or _parts_of_glued(word):
+    if not _PLAIN.fullmatch(lower) or _parts_of_glued(word) or may_be_mojibake(word) or may_hold_letters(lower):
         return None
     return _word(lower)
 
 
 @lru_cache(maxsize=1 << 17)
-def _word(word: str) -> tuple[str, str]:
+def _word(word: str) -> _Word:
     canonical = place_tone(word)
-    return canonical, fold(canonical)
+    return canonical, fold(canonical), sound_key(canonical), doublet_key(canonical)
 
 
 def _repair(text: str) -> list[str]:
     """The words of a name as typed, each in lower case and with at least one Latin letter."""
+    words = _repair_once(text)
+    # what is thrown away may have hidden what it stood beside
+    while (again := _repair_once(" ".join(words))) != words:
+        words = again
+    return words
+
+
+def _repair_once(text: str) -> list[str]:
     composed = unicodedata.normalize("NFC", text)
     decoded = decode_mojibake(composed)
-    text = _WARD_NOTE.sub(" ", compose(decoded))
-    text = _BRACKETED.sub(" ", text) if _BRACKETED.sub("", text).strip() else text
+    # VIQR writes ă as a( without its pair
+    words = undo_signs(_without(_PAIR_OF_BRACKETS, decoded).split())
+    text = _without_notes(compose(" ".join(words)))
     words = [latin_word(word) for word in text.split()]
     if decoded == composed:
         words = [part for word in words for part in _parts_of_glued(word) or (word,)]
-    letters = "".join(_name_characters(" ".join(words)))
+    letters = "".join(_name_characters(" ".join(map(_without_zeros, words))))
     letters = _JOINED_APOSTROPHE.sub("'", letters)
-    cleaned = (_trim_apostrophes(word) for word in letters.split())
-    return _without_titles([word for word in cleaned if _word(word)[1]])
+    trimmed = (_trim_apostrophes(word) for word in letters.split())
+    words = _without_titles([word for word in trimmed if _word(word)[1]])
+    return _without_titles(undo_letters(words))
+
+
+def _without_notes(text: str) -> str:
+    for note in (_BRACKETED, _WARD_NOTE, _NOTE_BEHIND, _BORN):
+        text = _without(note, text)
+    return text
+
+
+def _without(note: re.Pattern[str], text: str) -> str:
+    """The text without its notes, unless it is nothing else."""
+    rest = note.sub(" ", text)
+    return rest if any(map(str.isalpha, rest)) else text
+
+
+def _without_zeros(word: str) -> str:
+    """H0àng → Hoàng, where that is a syllable."""
+    letters = _ZERO_FOR_O.sub("o", word)
+    return letters if letters != word and reads_without_marks(letters.lower()) else word
 
 
 def _name_characters(text: str) -> list[str]:
@@ -111,7 +170,10 @@ def _trim_apostrophes(word: str) -> str:
 
 
 def _without_titles(words: list[str]) -> list[str]:
-    while len(words) > 2 and words[0] in _TITLES and (words[0] != "ông" or words[1] in _COMMON_SURNAMES):
+    # given name first: Bé Nguyễn Thị
+    while len(words) > 2 and words[0] in _TITLES and words[-1] not in _NEVER_GIVEN:
+        if words[0] in _AMBIGUOUS_TITLES and words[1] not in _COMMON_SURNAMES | _TITLES:
+            break
         words = words[1:]
     return words
 

@@ -1,152 +1,172 @@
-"""Administrative units of 2021: typed names or codes become codes."""
+"""Where a record says someone lives: typed names or codes, of 2021 or of July 2025, become codes of both."""
 
-import csv
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache, lru_cache
-from importlib.resources import files
+from functools import lru_cache
 
-from linkage.vietnamese.text import compose, without_marks
-from linkage.vietnamese.tones import place_tone
+from linkage.vietnamese.units import Level, Units, all_units, is_number
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Codes of 2021: ``province`` (2 digits), ``district`` (3), ``commune`` (5); None where not resolved."""
+    """Codes of two vintages, None where not certain.
+
+    province (2 digits), district (3) and commune (5) are units of 2021; province_2025 (2) and commune_2025 (5)
+    are units since 1 July 2025, by which places of either vintage can be compared. The same digits mean
+    other units in the two vintages.
+    """
 
     province: str | None
     district: str | None
     commune: str | None
+    province_2025: str | None
+    commune_2025: str | None
+
+
+_NOWHERE = Place(None, None, None, None, None)
 
 
 def resolve_place(province: str | None, district: str | None, commune: str | None) -> Place:
-    """The codes of three cells as typed, each a name or a code.
+    """The codes of three cells as typed, each a name or a code, of any vintage.
 
-    A district is looked up inside its province, without one among all when its name is unique; a commune
-    inside its district, or else inside its province when its name is unique there; never by its name alone.
-    A found unit supplies the units above it when those cells say nothing.
+    With a district the place is of 2021, or has a name of before or after that the tables know; without
+    one it is of July 2025 when that vintage has such a commune, else of 2021. A district is looked up in its
+    province, without one among all when its name is unique; a commune in its district or province; never by
+    its name alone. A found unit supplies the units above it, and the units of the other vintage that contain
+    it for certain: a commune of 2021 divided among several has no commune_2025; a commune of 2025 has the
+    commune, district and province of 2021 in which it lies whole. The name of a province alone keeps its
+    2021 code; a code alone does so only when 2025 left that province as it was.
     """
-    units = _units()
-    found_province = units.find(province, "", 2)
-    found_district = units.find(district, found_province or "", 3)
-    if found_district:
-        found_province = units.parent[found_district]
-    above = found_district or found_province or ""
-    found_commune = units.find(commune, above, 5)
-    if found_commune:
-        found_district = units.parent[found_commune]
-        found_province = units.parent[found_district]
-    return Place(found_province, found_district, found_commune)
+    units = all_units()
+    where = _province(_filled(province))
+    district, commune = _filled(district), _filled(commune)
+    if found := _with_district(units, where, district, commune):
+        return found
+    if found := _without_district(units, where, commune, first_2021=bool(district)):
+        return found
+    if not where.typed:
+        return _NOWHERE
+    kept = district or where.is_name or len(where.possible) == 1
+    return Place(where.typed if kept else None, None, None, where.code_2025, None)
 
 
-class _Units:
-    """All units by parent and form of the name; '' marks a form that several units of one parent share."""
-
-    def __init__(self) -> None:
-        self.parent: dict[str, str] = {}
-        self._named: dict[tuple[str, int, str], str] = {}
-        self._provinces = frozenset(code for (code,) in _rows("provinces", ("code",)))
-        for code, name in _rows("provinces", ("code", "name")):
-            self._add(code, name, ("",))
-        for code, name, province in _rows("districts", ("code", "name", "province")):
-            self.parent[code] = province
-            self._add(code, name, (province, ""))
-        for code, name, district in _rows("communes", ("code", "name", "district")):
-            self.parent[code] = district
-            self._add(code, name, (district, self.parent[district]))
-        for alias, code in _PROVINCE_ALIASES.items():
-            self._named["", 2, alias] = code
-        for above, form in _MERGED_INTO_THU_DUC:
-            self._named[above, 3, form] = "769"
-
-    def _add(self, code: str, name: str, above: Iterable[str]) -> None:
-        for parent in above:
-            for form in (name, *_forms(name)):
-                if not parent and form[1:].isdigit():
-                    continue  # a bare number is a code unless its province is known
-                key = parent, len(code), form
-                self._named[key] = code if self._named.get(key, code) == code else ""
-
-    def find(self, text: str | None, above: str, digits: int) -> str | None:
-        """The unit of so many digits typed as a code or name, inside the unit ``above`` ('' for anywhere)."""
-        if not text:
-            return None
-        number = text.strip().removesuffix(".0")
-        if len(number) == digits and self._is_inside(number, above, digits):
-            return number
-        if found := self._named.get((above, digits, text)):
-            return found
-        for form in _forms(text):
-            if found := self._named.get((above, digits, form)):
-                return found
-        padded = number.zfill(digits)
-        return padded if number and len(number) < digits and self._is_inside(padded, above, digits) else None
-
-    def _is_inside(self, code: str, above: str, digits: int) -> bool:
-        if digits == 2:
-            return code in self._provinces
-        parent = self.parent.get(code)
-        return parent is not None and above in {"", parent, self.parent.get(parent)}
+def _filled(cell: str | None) -> str:
+    return cell if cell and not cell.isspace() else ""
 
 
-@cache
-def _units() -> _Units:
-    return _Units()
+@dataclass(frozen=True, slots=True)
+class _Province:
+    """What a cell of a province means: its code of 2021, that of 2025, and all provinces of 2021 it may mean."""
+
+    typed: str | None
+    is_name: bool
+    code_2025: str | None
+    possible: tuple[str, ...]
 
 
-def _rows(table: str, columns: tuple[str, ...]) -> Iterable[tuple[str, ...]]:
-    with files(__package__).joinpath(f"data/{table}.csv").open(encoding="utf-8") as lines:
-        for row in csv.DictReader(lines):
-            yield tuple(row[column] for column in columns)
+@lru_cache(maxsize=1 << 12)
+def _province(cell: str) -> _Province:
+    units = all_units()
+    typed, is_name = units.find("province", cell), not is_number(cell)
+    if not typed:
+        return _Province(None, is_name, None, ())
+    code_2025 = units.province_2025[typed]
+    of_2025 = typed in units.names_kept if is_name else typed == code_2025
+    return _Province(typed, is_name, code_2025, tuple(units.provinces[code_2025]) if of_2025 else (typed,))
 
 
-# kinds of unit as typed, with and without accents or shortened
-_KINDS = {
-    "tỉnh": "tỉnh tinh",
-    "thành phố": "thành_phố thanh_pho tp",
-    "quận": "quận quan q",
-    "huyện": "huyện huyen h",
-    "thị xã": "thị_xã thi_xa tx",
-    "phường": "phường phuong p f",
-    "xã": "xã xa x",
-    "thị trấn": "thị_trấn thi_tran tt",
-}
-_KIND_OF = {typed.replace("_", " "): kind for kind, forms in _KINDS.items() for typed in forms.split()}
-_WITH_KIND = re.compile(rf"({'|'.join(sorted(_KIND_OF, key=len, reverse=True))})(?: |(?=[0-9]))(.+)")
-_WORD = re.compile(r"[^\W\d_]+|[0-9]+")
-_APOSTROPHES = re.compile("['’‘`´]")
-# other names of provinces, in the plain letters that _plain leaves
-_PROVINCE_ALIASES = {
-    f":{alias}": code
-    for code, aliases in {
-        "01": "hn tphn",
-        "46": "hue tthue tth",
-        "48": "dn tpdn",
-        "77": "brvt vungtau baria",
-        "79": "hcm tphcm hcmc tphochiminh sg saigon tpsg",
-    }.items()
-    for alias in aliases.split()
-}
-_MERGED_INTO_THU_DUC = [("79", ":2"), ("79", ":9")] + [(above, f"quận:{n}") for above in ("79", "") for n in "29"]
+@dataclass(frozen=True, slots=True)
+class _Districts:
+    """What a cell of a district means: the district of 2021 of that name, and all whose land it may mean."""
+
+    exact: str | None
+    possible: tuple[str, ...]
 
 
 @lru_cache(maxsize=1 << 16)
-def _forms(text: str) -> tuple[str, ...]:
-    """Forms of a typed name to look up, the surest first: spelled or plain, with or without the kind."""
-    typed = " ".join(_WORD.findall(_APOSTROPHES.sub("", compose(text).lower())))
-    match = _WITH_KIND.fullmatch(typed)
-    kind, rest = (_KIND_OF[match[1]], match[2]) if match else ("", typed)
-    spelled = [f"{kind}:{_spelled(rest)}", f":{_spelled(typed)}", f":{_spelled(rest)}"]
-    plain = [f"{kind}:{_plain(rest)}", f":{_plain(typed)}", f":{_plain(rest)}"]
-    return tuple(dict.fromkeys(form for form in spelled + plain if not form.endswith(":")))
+def _districts(where: _Province, cell: str) -> _Districts:
+    units = all_units()
+    above = where.typed or ""
+    exact = units.find("district", cell, above) or _only(
+        units.find("district", cell, province) for province in where.possible
+    )
+    wider = units.find("former_district", cell, units.parent[exact] if exact else above)
+    possible = [exact] if exact else []
+    possible += wider.split("+") if wider else []
+    return _Districts(exact, tuple(possible))
 
 
-def _spelled(name: str) -> str:
-    return "".join(word.lstrip("0") if word.isdigit() else place_tone(word) for word in name.split())
+def _with_district(units: Units, where: _Province, district: str, commune: str) -> Place | None:
+    found = _districts(where, district) if district else None
+    if not found or not found.possible:
+        return None
+    return (commune and _commune_inside(units, commune, found)) or _of_districts(units, found)
 
 
-def _plain(name: str) -> str:
-    """Without marks; y as i (Quy Nhơn, Qui Nhơn) and the three spellings of Đắk Lắk as one."""
-    plain = without_marks(_spelled(name))
-    return plain.replace("y", "i").replace("dac", "dak").replace("lac", "lak")
+def _commune_inside(units: Units, commune: str, inside: _Districts) -> Place | None:
+    """A commune of 2021 in a district, or else one of another vintage that shares land with the district."""
+    levels: tuple[Level, ...] = ("commune", "former_commune")
+    for level in levels:
+        found = (inside.exact and units.find(level, commune, inside.exact)) or _only(
+            units.find(level, commune, district) for district in inside.possible
+        )
+        if found:
+            return _of_commune(units, found)
+    province_2025 = units.province_2025[units.parent[inside.possible[0]]]
+    found = _only(units.find("later_commune", commune, district) for district in inside.possible)
+    found = found or units.find("commune_2025", commune, province_2025)
+    parts = [unit for unit in units.parts[found] if _district(units, unit) in inside.possible] if found else []
+    return _of_commune_2025(units, found, parts) if found and parts else None
+
+
+def _without_district(units: Units, where: _Province, commune: str, *, first_2021: bool) -> Place | None:
+    if not commune:
+        return None
+    of_2021 = units.find("commune", commune, where.typed or "")
+    if of_2021 and first_2021:
+        return _of_commune(units, of_2021)
+    found = units.find("commune_2025", commune, where.code_2025 or "")
+    if found == "":
+        return None
+    if found:
+        parts = [
+            unit
+            for unit in units.parts[found]
+            if not where.possible or units.parent[_district(units, unit)] in where.possible
+        ]
+        if parts:
+            return _of_commune_2025(units, found, parts)
+    return _of_commune(units, of_2021) if of_2021 else None
+
+
+def _of_commune(units: Units, commune: str) -> Place:
+    district = units.parent[commune]
+    province = units.parent[district]
+    return Place(province, district, commune, units.province_2025[province], _only(units.successors.get(commune, ())))
+
+
+def _of_commune_2025(units: Units, commune_2025: str, parts: list[str]) -> Place:
+    """What the parts of a commune of 2025 have in common, the parts being those in which the place may lie."""
+    district = _only(_district(units, unit) for unit in parts)
+    province = _only(units.parent[_district(units, unit)] for unit in parts)
+    commune = parts[0] if len(parts) == 1 and parts[0] != district else None
+    province_2025 = units.province_2025[units.parent[_district(units, parts[0])]]
+    return Place(province, district, commune, province_2025, commune_2025)
+
+
+def _of_districts(units: Units, found: _Districts) -> Place:
+    district = found.exact or _only(found.possible)
+    province = units.parent[found.possible[0]]
+    successor = _only(units.successors.get(district, ())) if district else None
+    return Place(province, district, None, units.province_2025[province], successor)
+
+
+def _district(units: Units, unit: str) -> str:
+    """The district of a commune, or the unit itself if it is a district."""
+    return units.parent[unit] if len(unit) == 5 else unit
+
+
+def _only(found: Iterable[str | None]) -> str | None:
+    """The one unit found, None when there are none or several."""
+    distinct = {unit for unit in found if unit}
+    return distinct.pop() if len(distinct) == 1 else None

@@ -1,10 +1,29 @@
-"""Where a syllable carries its tone mark."""
+"""Tone marks: which one a syllable carries, and on which letter."""
 
 import re
+import unicodedata
 
-_TONE_ROWS = {"a": "áàảãạ", "e": "éèẻẽẹ", "o": "óòỏõọ", "u": "úùủũụ", "y": "ýỳỷỹỵ"}
+TONES = {"sắc": "\u0301", "huyền": "\u0300", "hỏi": "\u0309", "ngã": "\u0303", "nặng": "\u0323"}
+"""Name of a tone → its combining mark."""
+
+_TONED = {
+    unicodedata.normalize("NFC", vowel + mark): (vowel, tone)
+    for vowel in "aăâeêioôơuưy"
+    for tone, mark in TONES.items()
+}
+_TONELESS = str.maketrans({letter: vowel for letter, (vowel, _) in _TONED.items()})
 _ON_SECOND_VOWEL = re.compile("(?:o[áàảãạéèẻẽẹ]|(?<!q)u[ýỳỷỹỵ])$")
 _ON_FIRST_VOWEL = re.compile("(?:[óòỏõọ][ae]|[úùủũụ]y)(?=[a-zâê])|(?<=q)[úùủũụ][aey]")
+
+
+def split_tone(word: str) -> tuple[str, list[str]]:
+    """A composed word without its tone marks, and the names of its tones."""
+    return word.translate(_TONELESS), [_TONED[letter][1] for letter in word if letter in _TONED]
+
+
+def with_tone_on(vowel: str, tone: str) -> str:
+    """A vowel with a tone of this name; "" for none."""
+    return unicodedata.normalize("NFC", vowel + TONES[tone]) if tone else vowel
 
 
 def place_tone(word: str) -> str:
@@ -15,9 +34,6 @@ def place_tone(word: str) -> str:
 
 def _move_tone(vowels: str) -> str:
     """oá ↔ óa: the tone mark moves to the other vowel."""
-    rows = _TONE_ROWS.items()
-    bare = [next((base for base, row in rows if vowel in row), vowel) for vowel in vowels]
-    tone = next(row.index(vowel) for vowel in vowels for row in _TONE_ROWS.values() if vowel in row)
-    target = 0 if vowels[0] == bare[0] else 1
-    bare[target] = _TONE_ROWS[bare[target]][tone]
-    return "".join(bare)
+    toneless, (tone,) = split_tone(vowels)
+    first, second = toneless[0], toneless[1]
+    return first + with_tone_on(second, tone) if vowels[0] in _TONED else with_tone_on(first, tone) + second
