@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
-from linkage.vietnamese.units import Level, Units, all_units, is_number
+from linkage.vietnamese.units import Level, Units, all_units, is_number, rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,13 @@ def resolve_place(province: str | None, district: str | None, commune: str | Non
         return _NOWHERE
     kept = district or where.is_name or len(where.possible) == 1
     return Place(where.typed if kept else None, None, None, where.code_2025, None)
+
+
+@cache
+def neighbouring_provinces() -> frozenset[tuple[str, str]]:
+    """Provinces of 2021 (63) with a common border on land or river: pairs of codes, each pair both ways."""
+    pairs = [(first, second) for first, second in rows("neighbours", "province", "neighbour")]
+    return frozenset(pairs) | {(second, first) for first, second in pairs}
 
 
 def _filled(cell: str | None) -> str:

@@ -42,7 +42,7 @@ class Units:
         self._read_other_names()
 
     def _read_provinces(self) -> None:
-        for code, name, code_2025, name_2025 in _rows("provinces", "code", "name", "code_2025", "name_2025"):
+        for code, name, code_2025, name_2025 in rows("provinces", "code", "name", "code_2025", "name_2025"):
             self._add("province", code, name, ("",))
             self.province_2025[code] = code_2025
             self.provinces.setdefault(code_2025, []).append(code)
@@ -53,29 +53,29 @@ class Units:
                 self._named["province", "", f":{alias}"] = code
 
     def _read_units_of_2021(self) -> None:
-        for code, name, province in _rows("districts", "code", "name", "province"):
+        for code, name, province in rows("districts", "code", "name", "province"):
             self.parent[code] = province
             self._add("district", code, name, (province, ""))
-        for code, name, district in _rows("communes", "code", "name", "district"):
+        for code, name, district in rows("communes", "code", "name", "district"):
             self.parent[code] = district
             self._add("commune", code, name, (district, self.parent[district]))
             self._codes["commune", code] += ("",)
 
     def _read_units_of_2025(self) -> None:
-        for code, name, province in _rows("communes_2025", "code", "name", "province"):
+        for code, name, province in rows("communes_2025", "code", "name", "province"):
             self._add("commune_2025", code, name, (province,))
             self._codes["commune_2025", code] += ("",)
-        for unit, commune in _rows("successors", "unit", "commune_2025"):
+        for unit, commune in rows("successors", "unit", "commune_2025"):
             self.successors.setdefault(unit, []).append(commune)
             self.parts.setdefault(commune, []).append(unit)
 
     def _read_other_names(self) -> None:
         districts: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-        for name, province, district in _rows("former_districts", "name", "province", "district"):
+        for name, province, district in rows("former_districts", "name", "province", "district"):
             districts[name, province].append(district)
         for (name, province), codes in districts.items():
             self._add("former_district", "+".join(codes), name, (province, ""))
-        for name, district, commune, later in _rows("former_communes", "name", "district", "commune", "commune_2025"):
+        for name, district, commune, later in rows("former_communes", "name", "district", "commune", "commune_2025"):
             self._add("former_commune" if commune else "later_commune", commune or later, name, (district,))
 
     def _add(self, level: Level, code: str, name: str, above: tuple[str, ...]) -> None:
@@ -124,7 +124,8 @@ def is_number(text: str) -> bool:
     return _NUMBER.fullmatch(text) is not None
 
 
-def _rows(table: str, *columns: str) -> Iterable[tuple[str, ...]]:
+def rows(table: str, *columns: str) -> Iterable[tuple[str, ...]]:
+    """Columns of one of the data tables, row by row."""
     with files(__package__).joinpath(f"data/{table}.csv").open(encoding="utf-8") as lines:
         for row in csv.DictReader(lines):
             yield tuple(row[column] for column in columns)
