@@ -9,7 +9,7 @@ from importlib.resources import files
 from itertools import product
 
 from linkage.vietnamese.syllables import parse_syllable, reads_without_marks
-from linkage.vietnamese.text import LETTERS, compose
+from linkage.vietnamese.text import LETTERS
 from linkage.vietnamese.tones import place_tone
 
 _CLEAN = re.compile(f"[{LETTERS}{LETTERS.upper()} .,'()/-]+")
@@ -18,6 +18,8 @@ _BETWEEN_WORDS = re.compile("((?:\\s|[!-@\\[-`{-~])+)")
 _UTF8_AS_CP1252 = re.compile("[ÂÃÄÅÆÌâãäåæì][^\x00-\x7f]|[ÃãÄä] |Ã$|[áÁ][º»]")
 _UNDEFINED_BYTES = (0x81, 0x8D, 0x8F, 0x90, 0x9D)
 _UNDEFINED_IN_CP1252 = dict.fromkeys(map(chr, _UNDEFINED_BYTES))
+# êng and êc end words of Ba Na and Xơ Đăng, and would be ấng and ấc
+_MINORITY_RHYME = re.compile("[a-z]*ê(?:ng|c)", re.IGNORECASE)
 _LOST = "\ufffd"
 
 
@@ -37,9 +39,9 @@ def decode_mojibake(text: str) -> str:
 @lru_cache(maxsize=1 << 15)
 def may_be_mojibake(word: str) -> bool:
     """Whether one composed word could be TCVN3 or VNI; a word that is clean on its own never is."""
-    if word.isascii() or len(word) == 1 or _is_syllable(compose(word).lower()):
+    if word.isascii() or len(word) == 1 or _is_syllable(word.lower().replace("ð", "đ")):
         return False
-    return _tcvn3_word(word) is not None or _vni_word(word) is not None
+    return any(read(word) for read in (_tcvn3_word, _vni_word))
 
 
 def _is_syllable(word: str) -> bool:
@@ -49,14 +51,17 @@ def _is_syllable(word: str) -> bool:
 def _by_words(text: str, read: Callable[[str], str | None]) -> str | None:
     """The text with each of its words read anew; None when a word is not Vietnamese then, or all were before."""
     pieces = _BETWEEN_WORDS.split(text)
-    words = pieces[::2]
-    if not any(word and may_be_mojibake(word) for word in words):
+    if not any(map(may_be_mojibake, pieces[::2])):
         return None
-    readings = [read(word) if not word.isascii() else word for word in words]
-    if not all(reading is not None and reads_without_marks(reading.lower()) for reading in readings if reading != ""):
+    readings = [word if word.isascii() or len(word) == 1 else read(word) for word in pieces[::2]]
+    if not all(reading is not None and reads_without_marks(reading.lower()) for reading in filter(_is_word, readings)):
         return None
-    pieces[::2] = [reading or "" for reading in readings]
+    pieces[::2] = map(str, readings)
     return "".join(pieces)
+
+
+def _is_word(reading: str | None) -> bool:
+    return reading != ""
 
 
 def _from_utf8(text: str) -> str | None:
@@ -66,8 +71,12 @@ def _from_utf8(text: str) -> str | None:
     text = re.sub("Ã(?: |$)", "Ã\u00a0", text)
     decoded = set(filter(None, map(_decoded, _with_lost_bytes(text))))
     if len(decoded) > 1:
-        decoded = {each for each in decoded if all(map(reads_without_marks, each.lower().split()))}
+        decoded = {each for each in decoded if all(map(_is_likely, each.split()))}
     return decoded.pop() if len(decoded) == 1 else None
+
+
+def _is_likely(word: str) -> bool:
+    return (word.istitle() or word.isupper() or word.islower()) and reads_without_marks(word.lower())
 
 
 def _with_lost_bytes(text: str) -> Iterator[str]:
@@ -117,22 +126,31 @@ def _from_tcvn3(text: str) -> str | None:
 def _tcvn3_word(word: str) -> str | None:
     """The syllable that a word is in TCVN3; None for a word that is none.
 
-    TCVN3 has no capitals with tones. A program that made capitals of its bytes (or the reverse) exchanged some
-    letters for others, å for Å: in a word of one case each letter may be meant as its other case.
+    TCVN3 has no capitals with tones: a capital that it lacks was typed otherwise, or a program made capitals of
+    its bytes, å to Å. In a word of capitals each letter may be meant as its other case.
     """
-    letters = _tcvn3_letters()
+    word = word.replace("\u039c", "µ")
     plain = "".join(filter(str.isascii, word))
-    exchanged = plain.isupper() or plain.islower()
-    choices = [
-        [character]
-        if character.isascii()
-        else [letters[each] for each in (character, character.swapcase()) if each in letters][: 2 if exchanged else 1]
-        for character in word.replace("\u039c", "µ")
-    ]
-    if sum(len(each) > 1 for each in choices) > 4:
+    choices = [[each] if each.isascii() else _tcvn3_readings(each, plain) for each in word]
+    if _MINORITY_RHYME.fullmatch(word) or len(word) - len(plain) > 4:
         return None
     readings = (place_tone("".join(reading).lower()) for reading in product(*choices))
     return next(filter(_is_syllable, readings), None)
+
+
+# made of ố ộ ợ ù ủ ũ ú ứ ỹ ý, which are more common than what they are on their own: ẩ ẫ ẻ ẽ ẹ ề ể ỉ ĩ í
+_RATHER_EXCHANGED = "ÈÉÎÏÑÒÓØÜÝ"
+
+
+def _tcvn3_readings(character: str, plain: str) -> list[str]:
+    """What a character may be in TCVN3, the likeliest first, beside these plain letters of its word."""
+    letters = _tcvn3_letters()
+    itself, exchanged = letters.get(character), letters.get(character.swapcase())
+    if plain.isupper() or (plain.islower() and character.islower()):
+        both = (exchanged, itself) if character in _RATHER_EXCHANGED else (itself, exchanged)
+    else:
+        both = (itself, None)
+    return list(filter(None, both)) or ([character] if character.isupper() else [])
 
 
 # VNI: the sign behind a vowel is its tone, its mark, or both; some letters stand alone

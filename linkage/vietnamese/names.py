@@ -63,6 +63,7 @@ _TITLES = frozenset(
 _AMBIGUOUS_TITLES = frozenset({"ông", "ong", "thầy", "dì", "mợ", "thím"})
 _COMMON_SURNAMES = frozenset(
     {"nguyễn", "trần", "lê", "phạm", "hoàng", "huỳnh", "phan", "vũ", "võ", "đặng", "bùi", "đỗ", "hồ", "ngô"}
+    | {"dương", "trương", "đinh", "đoàn", "lâm", "trịnh", "phùng", "lương", "lưu", "đào", "tống", "quách", "triệu"}
     | {"nguyen", "tran", "le", "pham", "hoang", "huynh", "vu", "vo", "dang", "bui", "do", "ho", "ngo"},
 )
 _NEVER_GIVEN = frozenset({"thị", "thi", "văn", "van"})
@@ -111,9 +112,13 @@ def _repair(text: str) -> list[str]:
     """The words of a name as typed, each in lower case and with at least one Latin letter."""
     words = _repair_once(text)
     # what is thrown away may have hidden what it stood beside
-    while (again := _repair_once(" ".join(words))) != words:
+    while not _are_clean(words) and (again := _repair_once(" ".join(words))) != words:
         words = again
     return words
+
+
+def _are_clean(words: list[str]) -> bool:
+    return bool(words) and all(map(_plain_word, words)) and words[0] not in _TITLES
 
 
 def _repair_once(text: str) -> list[str]:

@@ -30,7 +30,8 @@ def resolve_place(province: str | None, district: str | None, commune: str | Non
     """The codes of three cells as typed, each a name or a code, of any vintage.
 
     With a district the place is of 2021, or has a name of before or after that the tables know; without
-    one it is of July 2025 when that vintage has such a commune, else of 2021. A district is looked up in its
+    one it is of July 2025 when that vintage has such a commune, with the units of 2021 in which both vintages
+    agree if that vintage has one too, else of 2021. A district is looked up in its
     province, without one among all when its name is unique; a commune in its district or province; never by
     its name alone. A found unit supplies the units above it, and the units of the other vintage that contain
     it for certain: a commune of 2021 divided among several has no commune_2025; a commune of 2025 has the
@@ -142,7 +143,8 @@ def _without_district(units: Units, where: _Province, commune: str, *, first_202
             if not where.possible or units.parent[_district(units, unit)] in where.possible
         ]
         if parts:
-            return _of_commune_2025(units, found, parts)
+            place = _of_commune_2025(units, found, parts)
+            return _agreed(place, _of_commune(units, of_2021)) if of_2021 else place
     return _of_commune(units, of_2021) if of_2021 else None
 
 
@@ -159,6 +161,14 @@ def _of_commune_2025(units: Units, commune_2025: str, parts: list[str]) -> Place
     commune = parts[0] if len(parts) == 1 and parts[0] != district else None
     province_2025 = units.province_2025[units.parent[_district(units, parts[0])]]
     return Place(province, district, commune, province_2025, commune_2025)
+
+
+def _agreed(place: Place, reading: Place) -> Place:
+    """A place of 2025 with those units of 2021 that a reading of the same cells as of 2021 does not deny."""
+    province = place.province if place.province == reading.province else None
+    district = place.district if place.district == reading.district else None
+    commune = place.commune if place.commune == reading.commune else None
+    return Place(province, district, commune, place.province_2025, place.commune_2025)
 
 
 def _of_districts(units: Units, found: _Districts) -> Place:

@@ -6,7 +6,7 @@ word is proof of the method.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -18,38 +18,54 @@ _VOWELS = frozenset("aăâeêioôơuưy")
 
 @dataclass(frozen=True, slots=True, eq=False)  # hashed as itself
 class _Method:
-    """Keys of tones and marks, the key that makes đ of d, and what in a name proves the method.
-
-    ``proof`` is given the words that are undone, as typed, and the others.
-    """
+    """Keys of tones and marks, the key that makes đ of d, and what in a name proves the method."""
 
     tones: Mapping[str, str]
     marks: Mapping[str, Mapping[str, str]]
     stroke: str
-    proof: Callable[[Sequence[str], Sequence[str]], bool]
+    proof: Callable[["_Undone"], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class _Undone:
+    """The words of a name that only a method explains, the others, and whether its last word is all it explains."""
+
+    words: list[str]
+    others: list[str]
+    only_last: bool
 
 
 _TELEX_PROOF = re.compile(
-    "dd|.*[aăâeêioôơuưy].*[fj]"  # no tone of another language is written f or j
-    "|.*(?:aa|ee|oo|[aou]w|[^ -~]).*[srx]|.*[srx].*w|.*w.*w"  # a mark and a tone, two marks
-    "|.*[aeiouy](?:ng|nh|ch)[srx]$"
+    "dd|n[gh].*|(?:vox|vux|lys)$"  # no foreign name begins so; Võ, Vũ, Lý
+    "|.*(?:aa|ee|oo|[aou]w|[^ -~]).*[srxfj]|.*[srxfj].*w|.*w.*w"  # a mark and a tone, two marks
+    "|.*[aeiouy](?:ng|nh|ch)[srxfj]$"
 )
-_TELEX_MARK = re.compile("aa|ee|oo|(?<=[aou])w|(?<=[aou][a-z])w")
+_TELEX_TONE = re.compile(".*[aeiouy].*[fj]")
+_TELEX_MARK = re.compile("(?:aa|ee|oo)[a-z]|[aou][a-z]?w")
+_TELEX_INSIDE = re.compile("aa|[aou]w[a-z]|[cpt][sj]$")
 
 
-def _proves_telex(undone: Sequence[str], others: Sequence[str]) -> bool:
-    beside_marks = not all(map(str.isascii, others))
-    return any(_TELEX_PROOF.match(word) or (beside_marks and _TELEX_MARK.search(word)) for word in undone)
+def _proves_telex(undone: _Undone) -> bool:
+    """Marks and tones that no foreign name shows; weaker ones beside marks, or beside each other."""
+    beside_marks = not all(map(str.isascii, undone.others))
+    several = len(undone.words) > 1
+    return len(undone.words) > 2 or any(
+        _TELEX_PROOF.match(word)
+        or (_TELEX_TONE.match(word) and (undone.others or several))
+        or (_TELEX_MARK.search(word) and beside_marks)
+        or (_TELEX_INSIDE.search(word) and several)
+        for word in undone.words
+    )
 
 
-def _proves_vni(undone: Sequence[str], _: Sequence[str]) -> bool:
-    # one digit behind one word may number people
-    return len(undone) > 1 or bool(re.search("[1-9].*[1-9a-z]", undone[0]))
+def _proves_vni(undone: _Undone) -> bool:
+    # one digit behind the last word may number people
+    return len(undone.words) > 1 or not undone.only_last or bool(re.search("[1-9].*[1-9a-z]", undone.words[0]))
 
 
-def _proves_viqr(undone: Sequence[str], _: Sequence[str]) -> bool:
-    # a full stop, an apostrophe or a question mark behind a word may be just that
-    return any(re.search("[(^+~]|[`?].", word) for word in undone)
+def _proves_viqr(undone: _Undone) -> bool:
+    # a full stop, an apostrophe or a question mark behind a word, or between initials, may be just that
+    return len(undone.words) > 1 or any(re.search("[(^+~]|..[`?'.][a-z]", word) for word in undone.words)
 
 
 def _tones(keys: str) -> dict[str, str]:
@@ -81,13 +97,17 @@ def may_hold_letters(word: str) -> bool:
 
 
 def _undo(words: list[str], method: _Method) -> list[str]:
-    readings = [_reading(word.lower(), method) for word in words]
-    both = list(zip(words, readings, strict=True))
-    undone = [word.lower() for word, reading in both if reading]
+    lower = [word.lower() for word in words]
+    readings = [_reading(word, method) for word in lower]
+    both = list(zip(lower, readings, strict=True))
+    # Coong stands as it is too, and proves nothing
+    explained = [word for word, reading in both if reading and not reads_without_marks(word)]
     others = [word for word, reading in both if not reading]
-    if not undone or not all(reads_without_marks(word.lower()) for word in others):
+    if not explained or not all(map(reads_without_marks, others)):
         return words
-    return [reading or word for word, reading in both] if method.proof(undone, others) else words
+    if not method.proof(_Undone(explained, others, only_last=explained == [lower[-1]])):
+        return words
+    return [reading or word for word, reading in zip(words, readings, strict=True)]
 
 
 @lru_cache(maxsize=1 << 15)
