@@ -12,7 +12,8 @@ from evaluation.charts import reliability_chart, trade_off_chart, weights_chart
 from evaluation.figures import Evaluation, Stratum, Unmatched
 from evaluation.metrics import measure
 from linkage.messages import catalogue, say
-from linkage.reports.pages import count, environment, refuse_to_overwrite, whole
+from linkage.reports.pages import count, environment
+from linkage.tables import refuse_to_overwrite, whole
 
 FILES = frozenset({"evaluation.json", "index.html"})
 DECISIONS = ("accept", "review", "no_match", "quarantine")

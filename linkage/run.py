@@ -18,7 +18,7 @@ from linkage.outputs import output_queries
 from linkage.progress import Progress, silent
 from linkage.scoring import compared_tables, compile_scoring, measure_registry
 from linkage.standardise import standardise
-from linkage.tables import CITIZENS, DOSES, TableReport, TableSchema, discover, read_table
+from linkage.tables import CITIZENS, DOSES, TableReport, TableSchema, discover, read_table, write_json, write_parquet
 from linkage.workspace import Workspace
 from models import Model, Registry
 
@@ -66,7 +66,15 @@ def score(job: ScoreJob, *, progress: Progress = silent) -> dict[str, Any]:
     settings = job.settings()
     if job.resume and not job.force and job.out.exists():
         return finished(job.out, settings)
-    work = Workspace(job.out, settings, resume=job.resume, force=job.force, threads=job.threads, memory=job.memory)
+    work = Workspace(
+        job.out,
+        settings,
+        resume=job.resume,
+        force=job.force,
+        ours=frozenset({*output_queries(job.model), "manifest.json", "model.json"}),
+        threads=job.threads,
+        memory=job.memory,
+    )
     try:
         facts = prepare(work, job, progress)
         plan, registry = BlockingPlan.from_dict(facts["block"]["plan"]), Registry(**facts["block"]["registry"])
@@ -180,13 +188,12 @@ def _write(work: Workspace, job: ScoreJob, facts: dict[str, Any], progress: Prog
         progress("write", number, len(queries))
 
         def copy(name: str = name, query: str = query) -> dict[str, int]:
-            return {"rows": work.write(name, query)}
+            return {"rows": write_parquet(work.connection, query, work.result / name)}
 
         written[name] = work.stage(f"write {name}", copy)["rows"]
     (work.result / "model.json").write_text(job.model.to_json(), encoding="utf-8")
     manifest = _manifest(work, job, facts, written)
-    text = json.dumps(manifest, ensure_ascii=False, indent=1) + "\n"
-    (work.result / "manifest.json").write_text(text, encoding="utf-8")
+    write_json(manifest, work.result / "manifest.json")
     progress("write", len(queries), len(queries))
     return manifest
 

@@ -11,6 +11,10 @@ from typing import Any
 import duckdb
 
 from linkage.errors import UserError
+from linkage.tables import refuse_to_overwrite
+
+WORK = frozenset({"work.duckdb", "work.duckdb.wal", "temporary", "result", "replaced"})
+"""What a folder of unfinished work holds."""
 
 
 class Workspace:
@@ -24,6 +28,7 @@ class Workspace:
         settings: what the work depends on; a resumed work must have the same.
         resume: go on with unfinished work.
         force: throw away unfinished work, and replace ``target`` at the end.
+        ours: names of the files a result has; a target that holds others is not replaced.
         threads: threads of the engine.
         memory: memory limit of the engine, such as ``4GB``.
 
@@ -38,17 +43,18 @@ class Workspace:
         *,
         resume: bool,
         force: bool,
+        ours: frozenset[str],
         threads: int,
         memory: str,
     ) -> None:
         self.target = target
         self.folder = target.with_name(target.name + ".partial")
         self.result = self.folder / "result"
-        if target.exists() and not force:
-            raise UserError("run.exists", path=target)
+        refuse_to_overwrite(target, force=force, ours=ours)
         if self.folder.exists() and not resume:
             if not force:
                 raise UserError("run.unfinished", path=self.folder)
+            refuse_to_overwrite(self.folder, force=True, ours=WORK)
             shutil.rmtree(self.folder)
         try:
             self.result.mkdir(parents=True, exist_ok=True)
@@ -111,17 +117,6 @@ class Workspace:
         """Seconds of each stage, and the peak memory of its process up to its end, in bytes."""
         rows = self.connection.execute("SELECT name, seconds, peak_bytes FROM stages ORDER BY rowid").fetchall()
         return {name: {"seconds": round(seconds, 3), "peak_bytes": peak} for name, seconds, peak in rows}
-
-    def write(self, name: str, query: str) -> int:
-        """Write the rows of a query to a Parquet file of the result; returns their number."""
-        path = self.result / name
-        partial = path.with_suffix(".partial")
-        quoted = str(partial).replace("'", "''")
-        [(rows,)] = self.connection.execute(
-            f"COPY ({query}) TO '{quoted}' (FORMAT parquet, COMPRESSION zstd)"
-        ).fetchall()
-        partial.replace(path)
-        return int(rows)
 
     def publish(self) -> None:
         """The result becomes the target; what was needed to make it goes."""

@@ -66,7 +66,15 @@ def train(job: TrainJob, *, progress: Progress = silent) -> Model:
     """
     if not 0 < job.max_false_link_rate < 1:
         raise UserError("train.bad_rate", found=job.max_false_link_rate)
-    work = Workspace(job.out, {}, resume=False, force=job.force, threads=job.threads, memory=job.memory)
+    work = Workspace(
+        job.out,
+        {},
+        resume=False,
+        force=job.force,
+        ours=frozenset({"model.json", "splink.json", "card.md", "charts"}),
+        threads=job.threads,
+        memory=job.memory,
+    )
     try:
         inputs, counts = _prepare(work.connection, job, progress)
         model = _learn(work.connection, job, inputs, counts, progress)

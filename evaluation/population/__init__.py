@@ -16,7 +16,6 @@ stand in it twice, under a second number, and the truth names the first. 2 % of 
 from it. Personal numbers begin with the unassigned province codes 003, 005 and 099.
 """
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -38,9 +37,13 @@ from evaluation.population.subjects import ABSENT, ENTERED_TWICE, choose_absent,
 from evaluation.population.targets import Figure, as_json, as_table, classify, measure
 from linkage.errors import UserError
 from linkage.progress import Progress, silent
+from linkage.tables import refuse_to_overwrite, whole
 
 FEWEST_CITIZENS, MOST_DOSES_A_CITIZEN = 500, 3
 STAGES = 5
+TABLES = ("citizens", "doses", "truth", "labels")
+FILES = frozenset({"targets.json", *(f"{name}.{end}" for name in TABLES for end in ("csv", "parquet"))})
+"""What the folder holds; one that holds anything else is never replaced."""
 
 FileFormat = Literal["csv", "parquet"]
 
@@ -64,6 +67,7 @@ def synthesise(
     out: Path,
     *,
     file_format: FileFormat = "csv",
+    force: bool = False,
     progress: Progress = silent,
 ) -> PopulationReport:
     """Write the folder ``out``: citizens, doses, truth, labels (CSV or Parquet) and targets.json.
@@ -76,19 +80,12 @@ def synthesise(
         UserError: ``out`` exists, or fewer than 500 citizens, no dose, or more than three doses a citizen
         are asked for.
     """
-    if out.exists():
-        raise UserError("population_exists", path=out)
+    refuse_to_overwrite(out, force=force, ours=FILES)
     if citizens < FEWEST_CITIZENS or not 1 <= doses <= MOST_DOSES_A_CITIZEN * citizens:
         raise UserError("population_size", citizens=citizens, doses=doses, fewest=FEWEST_CITIZENS)
     tables, figures = _tables(citizens, doses, seed, progress)
-    partial = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
+    with whole(out) as partial:
         _write(tables, figures, partial, file_format)
-        partial.rename(out)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
     progress("synthesise", STAGES, STAGES)
     return PopulationReport(tables["citizens"].num_rows, tables["doses"].num_rows, tables["labels"].num_rows, figures)
 

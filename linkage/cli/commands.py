@@ -16,13 +16,14 @@ from linkage.explain import explain
 from linkage.messages import say
 from linkage.progress import Progress, Terminal
 from linkage.run import ScoreJob, score
-from linkage.tables import load_column_map
+from linkage.tables import load_column_map, refuse_to_overwrite
 from models import Model, ModelError, load
 from training import TrainJob, train
 
 DEFAULT_MODEL = "dose_citizen"
 SPECIFICATION = "dose_citizen"
 DEFAULT_MEMORY = "4GB"
+DEMO = frozenset({"data", "model", "run", "evaluation", "provinces.html"})
 
 
 def _progress(flags: argparse.Namespace) -> Progress:
@@ -30,9 +31,14 @@ def _progress(flags: argparse.Namespace) -> Progress:
 
 
 def _synth(flags: argparse.Namespace) -> Result:
-    _replace(flags.out, force=flags.force)
     report = population.synthesise(
-        flags.citizens, flags.doses, flags.seed, flags.out, file_format=flags.format, progress=_progress(flags)
+        flags.citizens,
+        flags.doses,
+        flags.seed,
+        flags.out,
+        file_format=flags.format,
+        force=flags.force,
+        progress=_progress(flags),
     )
     data = {"citizens": report.citizens, "doses": report.doses, "labels": report.labels}
     return Result(population.as_table(report.figures), data)
@@ -138,7 +144,8 @@ def _model(flags: argparse.Namespace) -> Result:
 
 def _demo(flags: argparse.Namespace) -> Result:
     out, progress = flags.out, _progress(flags)
-    _replace(out, force=flags.force)
+    refuse_to_overwrite(out, force=flags.force, ours=DEMO)
+    shutil.rmtree(out, ignore_errors=True)
     data = out / "data"
     out.mkdir(parents=True)
     made = population.synthesise(flags.citizens, 2 * flags.citizens, 1, data, progress=progress)
@@ -195,13 +202,6 @@ def read_model(name: str) -> Model:
 
 def _columns(flags: argparse.Namespace) -> Mapping[str, str]:
     return load_column_map(flags.columns) if flags.columns else {}
-
-
-def _replace(out: Path, *, force: bool) -> None:
-    if out.exists():
-        if not force:
-            raise UserError("run.exists", path=out)
-        shutil.rmtree(out) if out.is_dir() else out.unlink()
 
 
 def _count(text: str) -> int:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from linkage.errors import UserError
 from linkage.messages import say
-from linkage.reports.pages import environment, refuse_to_overwrite, whole
+from linkage.reports.pages import environment
 from linkage.reports.reading import connect, open_run
+from linkage.tables import refuse_to_overwrite, whole
 
 UNITS = ("province", "district", "commune", "facility")
 ACCEPTED = ("verified", "details_corrected", "id_corrected", "id_supplied")

@@ -4,7 +4,7 @@ from linkage.tables.files import discover
 from linkage.tables.headers import load_column_map
 from linkage.tables.reading import FileReport, TableReport, read_table
 from linkage.tables.schema import CITIZENS, DOSES, LABELS, TRUTH, TableSchema
-from linkage.tables.writing import write_json, write_parquet
+from linkage.tables.writing import refuse_to_overwrite, whole, write_json, write_parquet
 
 __all__ = [
     "CITIZENS",
@@ -17,6 +17,8 @@ __all__ = [
     "discover",
     "load_column_map",
     "read_table",
+    "refuse_to_overwrite",
+    "whole",
     "write_json",
     "write_parquet",
 ]

@@ -124,17 +124,25 @@ def _are_clean(words: list[str]) -> bool:
 def _repair_once(text: str) -> list[str]:
     composed = unicodedata.normalize("NFC", text)
     decoded = decode_mojibake(composed)
-    # VIQR writes ă as a( without its pair
-    words = undo_signs(_without(_PAIR_OF_BRACKETS, decoded).split())
-    text = _without_notes(compose(" ".join(words)))
-    words = [latin_word(word) for word in text.split()]
+    words = decoded.split()
+    if not all(map(str.isalpha, words)):
+        # VIQR writes ă as a( without its pair
+        words = undo_signs(_without(_PAIR_OF_BRACKETS, decoded).split())
+        words = _without_notes(compose(" ".join(words))).split()
+    words = [latin_word(compose(word)) for word in words]
     if decoded == composed:
         words = [part for word in words for part in _parts_of_glued(word) or (word,)]
-    letters = "".join(_name_characters(" ".join(map(_without_zeros, words))))
-    letters = _JOINED_APOSTROPHE.sub("'", letters)
-    trimmed = (_trim_apostrophes(word) for word in letters.split())
-    words = _without_titles([word for word in trimmed if _word(word)[1]])
-    return _without_titles(undo_letters(words))
+    words = [word.lower() for word in words]
+    if not all(map(_PLAIN.fullmatch, words)):
+        words = _lettered(" ".join(map(_without_zeros, words)))
+    return _without_titles(undo_letters(_without_titles(words)))
+
+
+def _lettered(text: str) -> list[str]:
+    """The words of a text in lower case that hold a Latin letter, without anything but letters and apostrophes."""
+    letters = _JOINED_APOSTROPHE.sub("'", "".join(_name_characters(text)))
+    trimmed = map(_trim_apostrophes, letters.split())
+    return [word for word in trimmed if _word(word)[1]]
 
 
 def _without_notes(text: str) -> str:
@@ -152,12 +160,12 @@ def _without(note: re.Pattern[str], text: str) -> str:
 def _without_zeros(word: str) -> str:
     """H0àng → Hoàng, where that is a syllable."""
     letters = _ZERO_FOR_O.sub("o", word)
-    return letters if letters != word and reads_without_marks(letters.lower()) else word
+    return letters if letters != word and reads_without_marks(letters) else word
 
 
 def _name_characters(text: str) -> list[str]:
     kept: list[str] = []
-    for character in unicodedata.normalize("NFC", text.lower()):
+    for character in unicodedata.normalize("NFC", text):
         if character == "'" or plain_letter(character):
             kept.append(character)
         elif unicodedata.category(character) == "Mn":

@@ -173,3 +173,21 @@ def test_both_languages_say_the_same_facts() -> None:
         assert set(texts) == set(LANGUAGES), key
         facts = [set(re.findall(r"{(\w+)", texts[language])) for language in LANGUAGES]
         assert facts[0] == facts[1], key
+
+
+def test_force_never_replaces_what_we_did_not_write(
+    small_population: Path, trained_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "mine.txt").write_text("mine", encoding="utf-8")
+    out = str(tmp_path / "letters")
+    tables = ["--doses", str(small_population / "doses.csv"), "--citizens", str(small_population / "citizens.csv")]
+    for arguments in (
+        _score(small_population, trained_folder, tmp_path / "letters", "--force"),
+        ["train", *tables, "--labels", str(small_population / "labels.csv"), "--out", out, "--force"],
+        ["synth", "--citizens", "500", "--doses", "500", "--out", out, "--force"],
+        ["demo", "--out", out, "--force"],
+    ):
+        assert main(arguments) == 2
+        assert "mine.txt" in capsys.readouterr().err
+        assert (tmp_path / "letters" / "mine.txt").read_text(encoding="utf-8") == "mine"

@@ -266,7 +266,7 @@ def test_evaluate_overwrites_only_when_told(tmp_path: Path) -> None:
     evaluate(run, truth, out, force=True)
     assert (out / "index.html").read_bytes() == before
     (out / "mine.txt").write_text("mine")
-    with pytest.raises(UserError, match=r"other files in it, such as mine\.txt"):
+    with pytest.raises(UserError, match=r"holds mine\.txt"):
         evaluate(run, truth, out, force=True)
     assert (out / "mine.txt").read_text() == "mine"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "run", "truth.csv"]

@@ -139,7 +139,7 @@ def test_force_spares_a_folder_in_use(tmp_path: Path) -> None:
     folder = tmp_path / "folder.csv"
     folder.mkdir()
     (folder / "mine").touch()
-    with pytest.raises(UserError, match="other files in it, such as mine"):
+    with pytest.raises(UserError, match="holds mine"):
         report(run, "province", folder, force=True)
     assert (folder / "mine").exists()
 
