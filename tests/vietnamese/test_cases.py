@@ -16,6 +16,8 @@ from linkage.vietnamese import (
     parse_sex,
     resolve_place,
 )
+from linkage.vietnamese.sounds import doublet_key, sound_key
+from linkage.vietnamese.syllables import Syllable, parse_syllable
 
 CASES: dict[str, list[list[Any]]] = yaml.safe_load(Path(__file__).with_name("cases.yaml").read_text(encoding="utf-8"))
 
@@ -31,6 +33,17 @@ def test_name_parts(typed: str, surname: str, middle: str, given: str) -> None:
     name = parse_name(typed)
     assert name is not None
     assert (name.surname, name.middle, name.given) == (surname, middle, given)
+
+
+@pytest.mark.parametrize(("one", "other", "sound", "doublet"), CASES["alike"])
+def test_alike(one: str, other: str, sound: bool, doublet: bool) -> None:
+    assert (sound_key(one) == sound_key(other)) is sound
+    assert (doublet_key(one) == doublet_key(other)) is doublet
+
+
+@pytest.mark.parametrize(("word", "parts"), [(case[0], case[1:]) for case in CASES["syllables"]])
+def test_syllable(word: str, parts: list[str]) -> None:
+    assert parse_syllable(word) == (Syllable(*parts) if parts else None)
 
 
 @pytest.mark.parametrize(("typed", "value", "kind", "repair"), CASES["identity_numbers"])
