@@ -47,10 +47,10 @@ class Workspace:
         threads: int,
         memory: str,
     ) -> None:
-        self.target = target
+        self.target = target = target.absolute()
+        refuse_to_overwrite(target, force=force, ours=ours)
         self.folder = target.with_name(target.name + ".partial")
         self.result = self.folder / "result"
-        refuse_to_overwrite(target, force=force, ours=ours)
         if self.folder.exists() and not resume:
             if not force:
                 raise UserError("run.unfinished", path=self.folder)

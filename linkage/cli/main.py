@@ -1,6 +1,7 @@
 """Flags in, exit status out: 0 done, 2 the user can mend it, 1 our fault."""
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -24,6 +25,10 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # a terminal that knows no Vietnamese shows escapes; it must not fail
+            stream.reconfigure(errors="backslashreplace")
     language = language_of(arguments, os.environ)
     try:
         flags = _parser(language).parse_args(arguments)
