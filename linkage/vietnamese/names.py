@@ -80,6 +80,7 @@ _NOTE_BEHIND = re.compile(
 _BORN = re.compile(r"(?<=\w)\s+(?:sinh\s+năm|sinh|năm|sn|ns)[\s.:]*(?:[0-9]{1,2}[/.-]){0,2}[0-9]{4}\b", re.IGNORECASE)
 _ZERO_FOR_O = re.compile(r"(?<=[^\W\d_])0(?=[^\W\d_])")
 _JOINED_APOSTROPHE = re.compile(r"(?:(?<=^[^\W\d_])|(?<=\s[^\W\d_]))'\s+(?=[^\W\d_])")
+_GLUED = re.compile(f"({'|'.join(sorted(_COMMON_SURNAMES))})(thị|thi|văn|van)(.{{2,}})", re.IGNORECASE)
 _CAPITALISED = re.compile(f"[{LETTERS.upper()}][{LETTERS}]*")
 
 
@@ -192,9 +193,18 @@ def _without_titles(words: list[str]) -> list[str]:
 
 
 def _parts_of_glued(word: str) -> list[str] | None:
-    """NguyenVanA → Nguyen, Van, A; None for a word that is not several capitalised ones."""
+    """NguyenVanA → Nguyen, Van, A, NGUYENVANAN → NGUYEN, VAN, AN; None for a word that is not several."""
     if word.islower() or word.isupper() or word.istitle():
-        return None
+        return _parts_of_one_case(word) if len(word) > 8 else None
     parts = _CAPITALISED.findall(word)
     whole = "".join(parts) == word and all(len(part) > 1 for part in parts[:-1])
     return parts if whole and len(parts) > (1 if len(parts[-1]) > 1 else 2) else None
+
+
+def _parts_of_one_case(word: str) -> list[str] | None:
+    """A common surname, Thị or Văn, and what can be only one syllable or only one pair of them."""
+    found = _GLUED.fullmatch(word)
+    rest = found[3] if found else ""
+    splits = [[rest]] + [[rest[:at], rest[at:]] for at in range(2, len(rest) - 1)]
+    possible = [parts for parts in splits if all(reads_without_marks(part.lower()) for part in parts)]
+    return [found[1], found[2], *possible[0]] if found and len(possible) == 1 else None

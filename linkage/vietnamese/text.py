@@ -23,6 +23,7 @@ _APOSTROPHES = "'’‘`´ʼʹ′＇"
 _TO_APOSTROPHE = str.maketrans(dict.fromkeys(_APOSTROPHES, "'"))
 _INVISIBLE = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 _NOT_LETTERS = re.compile("[^a-z]+")
+_TONE_BEFORE_HAT = re.compile("([\u0300\u0301\u0303\u0309])([\u0302\u0306])")
 _TO_D_WITH_STROKE = str.maketrans("ÐƉðɖ", "ĐĐđđ")
 _LOOK_ALIKES = str.maketrans(
     "АВЕКМНОРСТУХІЈЅаеорсухіјѕ" + "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧονυ",
@@ -35,7 +36,14 @@ def compose(text: str) -> str:
     if text.isascii():
         return text.replace("`", "'")
     text = unicodedata.normalize("NFKC", unicodedata.normalize("NFC", text).translate(_TO_APOSTROPHE))
-    return _INVISIBLE.sub("", text).translate(_TO_D_WITH_STROKE)
+    text = _INVISIBLE.sub("", text).translate(_TO_D_WITH_STROKE)
+    return _hats_before_tones(text) if any(map(_is_mark, text)) else text
+
+
+def _hats_before_tones(text: str) -> str:
+    """ê with its tone typed before its hat is the same letter, though no normal form of Unicode says so."""
+    decomposed = unicodedata.normalize("NFD", text)
+    return unicodedata.normalize("NFC", _TONE_BEFORE_HAT.sub(r"\2\1", decomposed))
 
 
 def latin_word(word: str) -> str:

@@ -1,0 +1,142 @@
+"""Laws of syllables and of repaired names, over the whole inventory and over names of the minorities."""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from random import Random
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from evaluation.population import name_errors
+from linkage.vietnamese import fold, parse_name
+from linkage.vietnamese.sounds import doublet_key, sound_key
+from linkage.vietnamese.syllables import all_syllables, parse_syllable, reads_without_marks
+from linkage.vietnamese.text import LETTERS
+from linkage.vietnamese.tones import place_tone
+
+SYLLABLES = sorted({syllable.spelling for syllable in all_syllables()})
+syllables = st.sampled_from(SYLLABLES)
+FOREIGN = """
+    Park Min-jun|LEE SEO YEON|Lee Min Ho|KIM JI HOON|John Smith|James Wess|Sarah Ross|Alex Max|Max|Rex Harris|
+    Hans Müller|José Muñoz|Noël|René Garçon|Chloë Björn|Lü Wei|Chow Tai Man|Dawn Tran|Jess Nguyen|Fox Mulder|
+    Tanaka Hiroshi|Sok Dara|Phommachanh Khamla|Anna Lars|Olga Ivanov|Søren|André|Zoé|Bruce Lee|Joseph Aziz
+"""
+MINORITIES = """
+    Y Moan Êñuôl|H'Hen Niê|H'Bia Mlô|Y Thŏ Kƀuôr|H’Yŏn Byă|Y Jŭ Adrơng|H'Djuê Êban|Y Wăn Hđơk|H'Mlâm Ayŭn|
+    A Bưh|Y Blưnh|A Khưng|Y Pyêng|A Lêng|Y Hmưm|A Djơn|A Brôi|
+    K'Brêu|K'Sré Jrang|Ka Brèo|K'Wèl|K'Srang Tiêng|K'Lơh|Ka Nhem Mul|
+    Rơ Chăm H'Lĕ|Ksor Kŏk|Siu Hč̆a|Rmah H'Bƀen|Nay Kpă|R'Com Sa Duyên|Kpuih Ŏt|
+    Thạch Sóc Kha|Neáng Rươl|Danh Som Rith|Kim Sô Phia|Neáng Sâm Ươl|Châu Bô Phal|
+    Đàng Năng Thọ|Từ Công Não|Quảng Ja Bá|Thập Liên Trưởng|Inrasara Phú Trạm
+"""
+
+
+def _names(table: str) -> list[str]:
+    return re.split(r"\s*\|\s*", table.strip())
+
+
+def _clean(name: str) -> str:
+    name = unicodedata.normalize("NFC", name.lower().replace("’", "'").replace("-", " "))
+    return " ".join(map(place_tone, name.split()))
+
+
+def test_every_syllable_is_its_own_spelling() -> None:
+    for syllable in all_syllables():
+        assert parse_syllable(syllable.spelling) == syllable
+        assert unicodedata.is_normalized("NFC", syllable.spelling)
+    assert len(SYLLABLES) > 15_000
+
+
+@given(st.one_of(st.text(max_size=8), st.text(alphabet=LETTERS, max_size=7)))
+@example("gi")
+@example("\u0301")
+@example("qu")
+def test_whatever_has_parts_is_spelled_from_them(word: str) -> None:
+    syllable = parse_syllable(word)
+    reads_without_marks(word)
+    sound_key(word)
+    doublet_key(word)
+    if syllable:
+        assert place_tone(syllable.spelling) == syllable.spelling == place_tone(word)
+
+
+def test_no_syllable_is_changed() -> None:
+    for syllable in SYLLABLES:
+        for typed in (syllable, syllable.title(), syllable.upper(), unicodedata.normalize("NFD", syllable)):
+            for name in (parse_name(typed), parse_name(f"Nguyễn {typed}")):
+                assert name is not None
+                assert name.given == syllable
+
+
+def test_no_syllable_without_marks_is_changed() -> None:
+    for plain in {fold(syllable) for syllable in SYLLABLES}:
+        for typed in (plain, plain.title(), plain.upper()):
+            for name in (parse_name(typed), parse_name(f"Nguyen Thi {typed}")):
+                assert name is not None
+                assert name.given == plain
+
+
+@given(st.lists(syllables, min_size=1, max_size=5))
+def test_no_name_of_syllables_is_changed(words: list[str]) -> None:
+    name = parse_name(" ".join(["lê", *words]))
+    assert name is not None
+    assert name.canonical == " ".join(["lê", *words])
+
+
+@pytest.mark.parametrize("name", _names(MINORITIES) + _names(FOREIGN))
+def test_no_other_name_is_changed(name: str) -> None:
+    for typed in (name, name.upper(), unicodedata.normalize("NFD", name)):
+        parsed = parse_name(typed)
+        assert parsed is not None
+        assert parsed.canonical == _clean(name)
+
+
+# a name that proves each encoding; the syllable behind it comes back
+PROOF = "Nguyễn Đặng Hữu"
+ENCODINGS: list[tuple[Callable[[str, Random], str], str]] = [
+    (name_errors.utf8_as_cp1252, "[\x81\x8d\x8f\x90\x9d]"),
+    (name_errors.telex, "o[oòóỏõọ]"),
+    (name_errors.vni_keys, "$^"),
+    (name_errors.viqr, "$^"),
+]
+
+
+@pytest.mark.parametrize(("encode", "lossy"), ENCODINGS)
+@given(word=syllables)
+def test_what_was_encoded_comes_back(encode: Callable[[str, Random], str], lossy: str, word: str) -> None:
+    assume(not re.search(lossy, word.encode().decode("latin-1") + word))
+    name = f"{PROOF} {word}" if encode is not name_errors.utf8_as_cp1252 else f"Lê {word}"
+    assert parse_name(encode(name, Random(1))) == parse_name(name)
+
+
+TYPED = "aeouynhtgcdkAEOÑñùøûõïâáàåãäêéèúüëôöíìæóòîÙØÕ¸µ¶·¹¨©®«¬\u00ad 0123^(+~`'?.fsrxjw"
+
+
+@given(st.text(alphabet=TYPED, max_size=16))
+def test_a_repaired_name_is_repaired_for_good(text: str) -> None:
+    name = parse_name(text)
+    if name:
+        assert parse_name(name.canonical) == name
+
+
+@given(syllables, syllables, st.booleans())
+def test_glued_names_come_apart(middle: str, given_name: str, plain: bool) -> None:
+    assume(len(middle) > 1 and len(given_name) > 1)
+    words = ["Nguyễn", middle.title(), given_name.title()]
+    words = [fold(word).title() for word in words] if plain else words
+    assert parse_name("".join(words)) == parse_name(" ".join(words))
+
+
+@given(syllables, syllables)
+def test_near_keys_follow_the_canonical_word(one: str, other: str) -> None:
+    name = parse_name(f"{one} {other}")
+    assert name is not None
+    assert name.sound == " ".join(map(sound_key, name.canonical.split()))
+    assert name.doublet == " ".join(map(doublet_key, name.canonical.split()))
+
+
+def test_one_sound_gathers_few_syllables() -> None:
+    keys = {sound_key(syllable) for syllable in SYLLABLES}
+    assert len(SYLLABLES) / 10 < len(keys) < len(SYLLABLES) / 2
