@@ -93,10 +93,37 @@ def test_no_other_name_is_changed(name: str) -> None:
         assert parsed.canonical == _clean(name)
 
 
+# VNI writes the tone, with the mark but that of ơ and ư, as one letter behind the vowel
+VNI_TONES = dict(zip("\u0301\u0300\u0309\u0303\u0323", "ùøûõï", strict=True))
+VNI_HAT = dict(zip("\u0301\u0300\u0309\u0303\u0323", "áàåãä", strict=True))
+VNI_BREVE = dict(zip("\u0301\u0300\u0309\u0303\u0323", "éèúüë", strict=True))
+VNI_ALONE = dict(zip("íìỉĩịỵđơư", "íìæóòîñôö", strict=True))
+
+
+def vni(name: str, _: Random) -> str:
+    return "".join(_vni_letter(letter) for letter in name.lower())
+
+
+def _vni_letter(letter: str) -> str:
+    if letter in VNI_ALONE:
+        return VNI_ALONE[letter]
+    base, *marks = list(unicodedata.normalize("NFD", letter))
+    tones = VNI_HAT | {"": "â"} if "\u0302" in marks else VNI_BREVE | {"": "ê"} if "\u0306" in marks else VNI_TONES
+    tone = "".join(mark for mark in marks if mark in VNI_TONES)
+    return ({"o": "ô", "u": "ö"}[base] if "\u031b" in marks else base) + tones.get(tone, "")
+
+
+def vni_capitals(name: str, _: Random) -> str:
+    return vni(name, _).upper()
+
+
 # a name that proves each encoding; the syllable behind it comes back
 PROOF = "Nguyễn Đặng Hữu"
 ENCODINGS: list[tuple[Callable[[str, Random], str], str]] = [
     (name_errors.utf8_as_cp1252, "[\x81\x8d\x8f\x90\x9d]"),
+    (name_errors.tcvn3, "$^"),
+    (vni, "$^"),
+    (vni_capitals, "$^"),
     (name_errors.telex, "o[oòóỏõọ]"),
     (name_errors.vni_keys, "$^"),
     (name_errors.viqr, "$^"),
