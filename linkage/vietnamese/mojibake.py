@@ -16,11 +16,10 @@ _CLEAN = re.compile(f"[{LETTERS}{LETTERS.upper()} .,'()/-]+")
 _BETWEEN_WORDS = re.compile("((?:\\s|[!-@\\[-`{-~])+)")
 # the lead bytes C2–C6, CC and E1 of Vietnamese letters in UTF-8, followed by a byte that is no ASCII
 _UTF8_AS_CP1252 = re.compile("[ÂÃÄÅÆÌâãäåæì][^\x00-\x7f]|[ÃãÄä] |Ã$|[áÁ][º»]")
-_UNDEFINED_BYTES = (0x81, 0x8D, 0x8F, 0x90, 0x9D)
-_UNDEFINED_IN_CP1252 = dict.fromkeys(map(chr, _UNDEFINED_BYTES))
+_UNDEFINED_IN_CP1252 = tuple(map(chr, (0x81, 0x8D, 0x8F, 0x90, 0x9D)))
 # êng and êc end words of Ba Na and Xơ Đăng, and would be ấng and ấc
 _MINORITY_RHYME = re.compile("[a-z]*ê(?:ng|c)", re.IGNORECASE)
-_LOST = "\ufffd"
+_LOST = "\ufffd"  # what stands for a byte that was thrown away
 
 
 def decode_mojibake(text: str) -> str:
@@ -53,15 +52,15 @@ def _by_words(text: str, read: Callable[[str], str | None]) -> str | None:
     pieces = _BETWEEN_WORDS.split(text)
     if not any(map(may_be_mojibake, pieces[::2])):
         return None
-    readings = [word if word.isascii() or len(word) == 1 else read(word) for word in pieces[::2]]
-    if not all(reading is not None and reads_without_marks(reading.lower()) for reading in filter(_is_word, readings)):
+    readings = [word if word.isascii() or _is_initial(word) else read(word) for word in pieces[::2]]
+    if not all(reading is not None and reads_without_marks(reading.lower()) for reading in readings):
         return None
     pieces[::2] = map(str, readings)
     return "".join(pieces)
 
 
-def _is_word(reading: str | None) -> bool:
-    return reading != ""
+def _is_initial(word: str) -> bool:
+    return len(word) == 1 and word.isupper()
 
 
 def _from_utf8(text: str) -> str | None:
