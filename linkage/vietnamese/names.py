@@ -37,7 +37,7 @@ def parse_name(text: str) -> Name | None:
     if not words:
         return None
     canonical, plain, sound, doublet = map(" ".join, zip(*words, strict=True))
-    return Name(canonical, plain, *split_name([word[0] for word in words]), sound, doublet)
+    return Name(canonical, plain, *split_name(canonical), sound, doublet)
 
 
 def spell_name(text: str) -> tuple[str, str]:
@@ -46,9 +46,11 @@ def spell_name(text: str) -> tuple[str, str]:
     return " ".join([word[0] for word in words]), " ".join([word[1] for word in words])
 
 
-def split_name(words: list[str]) -> tuple[str, str, str]:
-    """Surname, middle and given name of the words of a name, at least one."""
-    return (words[0] if len(words) > 1 else "", " ".join(words[1:-1]), words[-1])
+def split_name(canonical: str) -> tuple[str, str, str]:
+    """Surname, middle and given name of a name in canonical spelling."""
+    surname, _, rest = canonical.partition(" ")
+    middle, _, given = rest.rpartition(" ")
+    return (surname, middle, given) if rest else ("", "", canonical)
 
 
 # canonical spelling, plain letters, key of sound, key of doublets
@@ -78,6 +80,13 @@ _NOTE_BEHIND = re.compile(
     re.IGNORECASE,
 )
 _BORN = re.compile(r"(?<=\w)\s+(?:sinh\s+năm|sinh|năm|sn|ns)[\s.:]*(?:[0-9]{1,2}[/.-]){0,2}[0-9]{4}\b", re.IGNORECASE)
+# each with the characters of which it holds one at least
+_NOTES = (
+    (frozenset("([{"), _BRACKETED),
+    (frozenset("0123456789"), _WARD_NOTE),
+    (frozenset("-–,;:/"), _NOTE_BEHIND),
+    (frozenset("0123456789"), _BORN),
+)
 _ZERO_FOR_O = re.compile(r"(?<=[^\W\d_])0(?=[^\W\d_])")
 _JOINED_APOSTROPHE = re.compile(r"(?:(?<=^[^\W\d_])|(?<=\s[^\W\d_]))'\s+(?=[^\W\d_])")
 _GLUED = re.compile(f"({'|'.join(sorted(_COMMON_SURNAMES))})(thị|thi|văn|van)(.{{2,}})", re.IGNORECASE)
@@ -147,8 +156,9 @@ def _lettered(text: str) -> list[str]:
 
 
 def _without_notes(text: str) -> str:
-    for note in (_BRACKETED, _WARD_NOTE, _NOTE_BEHIND, _BORN):
-        text = _without(note, text)
+    for signs, note in _NOTES:
+        if not signs.isdisjoint(text):
+            text = _without(note, text)
     return text
 
 
