@@ -26,6 +26,7 @@ FIELDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 """What a comparison looks at, as typed: the dose's columns and the citizen's."""
 
 SHOWN = 5
+TIE_BITS = 0.05
 CLOSE_BITS = 7.0
 """A runner-up within this many bits is named as the reason for a review: odds under 128 to 1."""
 
@@ -70,8 +71,7 @@ class Explanation:
 
     def as_text(self, language: str) -> str:
         """What a person reads."""
-        decision, outcome = say(f"decision.{self.decision}", language), say(f"outcome.{self.outcome}", language)
-        lines = [f"{self.dose_id}: {decision}, {outcome}"]
+        lines = [f"{self.dose_id}: {say(f'outcome.{self.outcome}', language)}"]
         lines += [say(key, language, **_worded(facts, language)) for key, facts in self.reasons]
         for number, candidate in enumerate(self.candidates, start=1):
             lines += ["", _heading(number, candidate, language)]
@@ -101,10 +101,13 @@ def explain(run: Path, dose_id: str) -> Explanation:
         raise UserError("explain.no_dose", path=run, dose_id=dose_id)
     # a repeated dose_id has one decided row and others in quarantine: the decided one is explained
     decision = min(decisions, key=lambda row: row["decision"] == "quarantine")
-    explained = tuple(
-        _candidate(connection, run, model, doses[0], candidate)
-        for candidate in sorted(candidates, key=lambda row: row["rank"])
-    )
+    try:
+        explained = tuple(
+            _candidate(connection, run, model, doses[0], candidate)
+            for candidate in sorted(candidates, key=lambda row: row["rank"])
+        )
+    except (IndexError, KeyError, duckdb.Error) as error:
+        raise UserError("explain.no_run", path=run) from error
     none = max(0.0, 1 - sum(candidate.probability for candidate in explained))
     problems = [row["problem"] for row in quarantine if row["table"] == "doses"]
     return Explanation(
@@ -161,19 +164,23 @@ def _reasons(
     if decision["outcome"] == "foreigner":
         return [("explain.foreigner", {})]
     if not candidates:
-        return [("explain.no_candidate", {})]
+        return [("explain.forgone" if decision["decision"] == "review" else "explain.no_candidate", {})]
     best = candidates[0]
-    facts = {"probability": f"{best.probability:.4f}", "threshold": f"{model.thresholds.accept:.4f}"}
+    facts = {"probability": f"{best.probability:.6f}", "threshold": f"{model.thresholds.accept:.6f}"}
     reasons: list[tuple[str, dict[str, Any]]] = []
     if decision["decision"] == "accept":
         reasons.append(("explain.accept", facts))
     elif decision["decision"] == "no_match":
         reasons.append(("explain.no_match", {"threshold": f"{model.thresholds.review:.4f}"}))
+    elif decision["margin"] is not None and decision["margin"] < TIE_BITS:
+        reasons.append(("explain.tie", facts))
     elif decision["margin"] is not None and decision["margin"] < CLOSE_BITS and candidates[1].probability > 0.001:
         reasons.append(("explain.close", facts | {"margin": f"{decision['margin']:.1f}"}))
     else:
         reasons.append(("explain.not_enough", facts))
-    said = [line for line in best.comparisons if line.bits and f"{line.comparison}.{line.level}" != "coincidence.none"]
+    # an interaction corrects other weights: in a list of what speaks for or against, a clerk would misread it
+    plain = {comparison.name for comparison in model.specification.comparisons if not comparison.is_interaction}
+    said = [line for line in best.comparisons if line.bits and line.comparison in plain]
     for_it = sorted((line for line in said if line.bits > 0), key=lambda line: -line.bits)
     against = sorted((line for line in said if line.bits < 0), key=lambda line: line.bits)
     if for_it:

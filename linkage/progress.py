@@ -23,9 +23,10 @@ class Terminal:
 
     def __init__(self, language: str = "en", stream: TextIO | None = None) -> None:
         self._language = language
-        self._stream = stream = stream or sys.stderr
-        self._live = stream.isatty()
+        self._stream: TextIO | None = stream or sys.stderr
+        self._live = (stream or sys.stderr).isatty()
         self._stage = ""
+        self._finished = ""
         self._started = 0.0
         self._printed = 0.0
 
@@ -34,6 +35,9 @@ class Terminal:
         if stage != self._stage:
             self._stage, self._started, self._printed = stage, now, float("-inf")
         finished = done >= total
+        if finished and self._finished == stage:
+            return
+        self._finished = stage if finished else ""
         if not finished and now - self._printed < (0.2 if self._live else 10.0):
             return
         self._printed = now
@@ -44,6 +48,15 @@ class Terminal:
         text = say("progress.done", self._language, stage=name, share=f"{share:4.0%}", spent=_clock(spent))
         if 0 < share < 1:
             text += say("progress.left", self._language, left=_clock(spent / share - spent))
+        try:
+            self._write(text, share, finished=finished)
+        except OSError:
+            # nobody listens any more: the work goes on
+            self._stream = None
+
+    def _write(self, text: str, share: float, *, finished: bool) -> None:
+        if self._stream is None:
+            return
         if self._live:
             bar = "█" * round(share * 24)
             self._stream.write(f"\r\x1b[K{bar:·<24} {text}" + ("\n" if finished else ""))

@@ -2,7 +2,6 @@
 
 import json
 import platform
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -82,8 +81,12 @@ def score(job: ScoreJob, *, progress: Progress = silent) -> dict[str, Any]:
         work.stage("decide", lambda: _decide(work.connection))
         manifest = _write(work, job, facts, progress)
         work.publish()
+    except UserError:
+        # what the user mends changes the inputs: there is nothing to resume
+        work.discard()
+        raise
     finally:
-        work.connection.close()
+        work.close()
     return manifest
 
 
@@ -95,12 +98,11 @@ def finished(run: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     """
     try:
         manifest: dict[str, Any] = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        same = all(manifest["settings"][name] == value for name, value in settings.items())
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise UserError("run.exists", path=run) from error
-    if any(manifest["settings"].get(name) != value for name, value in settings.items()):
+    if not same:
         raise UserError("run.settings_differ", path=run)
-    # a run killed after its last rename leaves only this behind
-    shutil.rmtree(run.with_name(run.name + ".partial"), ignore_errors=True)
     return manifest
 
 
@@ -138,7 +140,10 @@ def _score_partitions(work: Workspace, scoring: str, model: Model, progress: Pro
     statement = compile_deciding(model, f"({scoring})")
     [(end,)] = connection.execute("SELECT coalesce(max(key), -1) + 1 FROM doses_compared").fetchall()
     bounds = {"first": 0, "last": -1}
-    work.stage("candidates", lambda: _run(connection, f"CREATE TABLE candidates AS {statement}", bounds))
+    try:
+        work.stage("candidates", lambda: _run(connection, f"CREATE TABLE candidates AS {statement}", bounds))
+    except (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException) as error:
+        raise UserError("model.sql", name=model.name) from error
     for first in range(0, end, PARTITION):
         progress("score", first, end)
         bounds = {"first": first, "last": first + PARTITION - 1}
@@ -165,7 +170,9 @@ def _decide(connection: duckdb.DuckDBPyConnection) -> None:
         b.citizen_key, b.probability, b.match_weight, b.runner_up_key, b.margin, b.rule,
         s.foreign_national OR s.id_kind IS NOT DISTINCT FROM 'passport' AS abroad,
         CASE WHEN b.decision = 'accept' THEN 'accept'
-             WHEN b.decision = 'review' AND NOT s.foreign_national THEN 'review'
+             WHEN s.foreign_national THEN 'no_match'
+             -- pairs given up are no evidence of absence
+             WHEN b.decision = 'review' OR d.key IN (SELECT key FROM doses_forgone) THEN 'review'
              ELSE 'no_match' END AS decision
       FROM doses AS d
       JOIN doses_standardised AS s ON s.key = d.key
@@ -237,4 +244,4 @@ def _report(report: TableReport) -> dict[str, Any]:
 
 
 def _fingerprint(path: str) -> list[list[Any]]:
-    return [[str(file.resolve()), stat.st_size, stat.st_mtime_ns] for file in discover(path) for stat in (file.stat(),)]
+    return [[str(file.resolve()), stat.st_size, stat.st_ctime_ns] for file in discover(path) for stat in (file.stat(),)]

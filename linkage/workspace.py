@@ -1,12 +1,16 @@
 """Work that survives its process: stages in one database beside the result, which appears whole or not at all."""
 
+import fcntl
 import json
+import os
+import re
 import resource
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import duckdb
 
@@ -26,7 +30,7 @@ class Workspace:
     Args:
         target: the folder to make.
         settings: what the work depends on; a resumed work must have the same.
-        resume: go on with unfinished work.
+        resume: go on with unfinished work; None: such work is never resumed, what a kill left of it goes.
         force: throw away unfinished work, and replace ``target`` at the end.
         ours: names of the files a result has; a target that holds others is not replaced.
         threads: threads of the engine.
@@ -41,7 +45,7 @@ class Workspace:
         target: Path,
         settings: Mapping[str, Any],
         *,
-        resume: bool,
+        resume: bool | None,
         force: bool,
         ours: frozenset[str],
         threads: int,
@@ -51,27 +55,58 @@ class Workspace:
         refuse_to_overwrite(target, force=force, ours=ours)
         self.folder = target.with_name(target.name + ".partial")
         self.result = self.folder / "result"
-        if self.folder.exists() and not resume:
-            if not force:
-                raise UserError("run.unfinished", path=self.folder)
-            refuse_to_overwrite(self.folder, force=True, ours=WORK)
-            shutil.rmtree(self.folder)
+        self._lock = self._locked()
         try:
+            self._tidy(resume=resume, force=force)
+            refuse_to_overwrite(target, force=force, ours=ours)
             self.result.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError("run.cannot_write", path=self.folder, reason=error.strerror) from error
-        self.connection = self._connect(threads, memory)
-        self._check_settings(json.dumps(settings, sort_keys=True))
+            self.connection = self._connect(threads, memory)
+            self._check_settings(json.dumps(settings, sort_keys=True))
+        except BaseException:
+            self._unlock()
+            raise
+
+    def _locked(self) -> TextIO:
+        """Hold the lock of this target: it stands outside the folder, which may be thrown away."""
+        path = self.target.with_name(f".{self.target.name}.lock")
+        self.target.parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            lock = path.open("w")
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if path.exists() and path.stat().st_ino == os.fstat(lock.fileno()).st_ino:
+                    return lock
+            except BlockingIOError as error:
+                lock.close()
+                raise UserError("run.locked", path=self.target) from error
+            lock.close()
+
+    def _unlock(self) -> None:
+        self.target.with_name(f".{self.target.name}.lock").unlink(missing_ok=True)
+        self._lock.close()
+
+    def _tidy(self, *, resume: bool | None, force: bool) -> None:
+        """End what a kill left undone: a half-made replacement is finished; unfinished work is kept, or goes."""
+        if not self.folder.exists() and not self.folder.is_symlink():
+            return
+        refuse_to_overwrite(self.folder, force=True, ours=WORK)
+        if (self.folder / "replaced").exists() and not self.target.exists() and self.result.exists():
+            self.result.rename(self.target)
+        if self.target.exists() and not self.result.exists():
+            shutil.rmtree(self.folder)
+        elif not resume:
+            if not force and resume is not None:
+                raise UserError("run.unfinished", path=self.folder)
+            shutil.rmtree(self.folder)
 
     def _connect(self, threads: int, memory: str) -> duckdb.DuckDBPyConnection:
+        if not re.fullmatch(r"[0-9]+(\.[0-9]+)? *([KMGT]i?B)", memory, re.IGNORECASE):
+            raise UserError("run.bad_memory", found=memory)
         try:
             connection = duckdb.connect(str(self.folder / "work.duckdb"))
-        except duckdb.IOException as error:
-            raise UserError("run.locked", path=self.folder) from error
-        try:
             connection.execute("SET memory_limit = ?", [memory])
-        except duckdb.Error as error:
-            raise UserError("run.bad_memory", found=memory) from error
+        except (duckdb.IOException, duckdb.SerializationException) as error:
+            raise UserError("run.damaged", path=self.folder) from error
         connection.execute(f"SET threads = {threads:d}")
         connection.execute("SET temp_directory = ?", [str(self.folder / "temporary")])
         connection.execute("SET preserve_insertion_order = false")
@@ -108,7 +143,9 @@ class Workspace:
                 [name, time.monotonic() - started, peak_bytes(), json.dumps(facts)],
             )
         except BaseException:
-            self.connection.execute("ROLLBACK")
+            # after some errors the engine has already rolled back; the first error is the one that tells
+            with suppress(duckdb.Error):
+                self.connection.execute("ROLLBACK")
             raise
         self.connection.execute("COMMIT")
         return facts
@@ -121,7 +158,7 @@ class Workspace:
     def publish(self) -> None:
         """The result becomes the target; what was needed to make it goes."""
         self.connection.close()
-        if self.target.exists():
+        if self.target.exists() or self.target.is_symlink():
             self.target.rename(self.folder / "replaced")
         self.result.rename(self.target)
         shutil.rmtree(self.folder)
@@ -130,6 +167,11 @@ class Workspace:
         """Throw the work away: what cannot be resumed is not left behind."""
         self.connection.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def close(self) -> None:
+        """Let go of the work, done or not."""
+        self.connection.close()
+        self._unlock()
 
 
 def peak_bytes() -> int:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -131,7 +132,7 @@ class Model:
         try:
             data = json.loads(text)
             version = data["schema_version"]
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
             raise ModelError(f"{type(error).__name__}: {error}") from error
         if version != SCHEMA_VERSION:
             raise ModelError(f"schema version {version}, this program reads {SCHEMA_VERSION}")
@@ -149,7 +150,7 @@ class Model:
                 evidence=data["evidence"],
             )
             _check(model)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
             raise ModelError(f"{type(error).__name__}: {error}") from error
         return model
 
@@ -169,10 +170,16 @@ class Model:
 
 def _check(model: Model) -> None:
     """Raise ValueError where a number would make a decision meaningless, KeyError where one is missing."""
+    if not re.fullmatch(r"[\w. -]{1,100}", model.name):
+        raise ValueError("its name must be letters, digits, spaces, points, dashes and underscores")
+    if not model.specification.comparisons:
+        raise ValueError("it has no comparison")
     numbers = {
         "in_registry": (model.in_registry, 0.0, 1.0),
-        "calibration.slope": (model.calibration.slope, 0.0, math.inf),
-        "calibration.intercept": (model.calibration.intercept, -math.inf, math.inf),
+        "calibration.slope": (model.calibration.slope, 0.0, 100.0),
+        "calibration.intercept": (model.calibration.intercept, -10_000.0, 10_000.0),
+        "threshold accept": (model.thresholds.accept, 0.5, 2.0),
+        "threshold review": (model.thresholds.review, -math.ulp(0), model.thresholds.accept),
     }
     for comparison in model.specification.comparisons:
         for level in () if comparison.is_interaction else comparison.levels:
@@ -181,8 +188,5 @@ def _check(model: Model) -> None:
             # u is 1 where all citizens agree, as on the province of a provincial registry
             numbers[f"u of {comparison.name}.{level.name}"] = (learned.u, 0.0, math.nextafter(1, 2))
     for name, (number, low, high) in numbers.items():
-        if not (isinstance(number, float | int) and low < number < high):
+        if isinstance(number, bool) or not isinstance(number, float | int) or not low < number < high:
             raise ValueError(f"{name} is {number}; it must lie between {low} and {high}")
-    for name, threshold in (("accept", model.thresholds.accept), ("review", model.thresholds.review)):
-        if not (isinstance(threshold, float | int) and 0 <= threshold < 2):
-            raise ValueError(f"threshold {name} is {threshold}; it must be a probability")

@@ -50,6 +50,9 @@ figures on other persons run `linkage evaluate`.
 | false links among accepts | {_rate(thresholds, "accepted", "false_link")} |
 | missed links among no-match | {_rate(thresholds, "no_match", "missed_link")} |
 
+A share above the allowed one says that these labels are too few, or too unlike each other in weight, to show that the
+promise is kept: label more.
+
 Accepted is a best candidate with probability ≥ {model.thresholds.accept:.6f}; no match, a dose whose candidates
 together stay below {model.thresholds.review:.6f}.
 

@@ -38,7 +38,7 @@ def check_labels(connection: duckdb.DuckDBPyConnection, path: str | Path) -> Non
     """)
     for column, bad in (
         ("is_match", "is_match IS NULL"),
-        ("weight", "NOT coalesce(weight > 0 AND isfinite(weight), false)"),
+        ("weight", "NOT coalesce(weight > 0 AND weight <= 1e12, false)"),
     ):
         [(row,)] = connection.execute(f"SELECT min(row) FROM typed_labels WHERE {bad}").fetchall()
         if row is not None:

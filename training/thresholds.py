@@ -13,6 +13,9 @@ from training.calibration import Scored
 CAUTION = 0.5
 """Share of the tolerated false links that the calibrated probabilities may use up: they are estimates themselves."""
 
+LOWEST_ACCEPT = 0.95
+"""Whatever few labels say, a dose that is wrong one time in twenty is not accepted."""
+
 NEVER = float(np.nextafter(1, 2))
 """An accept threshold that no probability reaches, not even one that rounds to 1."""
 
@@ -38,7 +41,7 @@ def choose_thresholds(
     Both are judged on doses, each with its sampling weight. The calibrated probabilities of the accepted (of the
     no-match) say how many false (missed) links to expect, which is smoother than the few errors a sample shows; the
     false links seen may only raise the accept threshold: where their share is surely (lower end of the 95 % interval)
-    above the tolerance. No accept threshold is under one half: two equally good citizens never yield an accept.
+    above the tolerance. No accept threshold is under ``LOWEST_ACCEPT``.
 
     Args:
         scored: candidates of labelled doses whose persons gave no m and u.
@@ -81,7 +84,7 @@ def _accept(best: NDArray[np.float64], wrong: NDArray[np.bool_], weight: NDArray
     size = total**2 / squares
     surely = np.where(seen > 0, beta.ppf(0.025, np.maximum(seen * size, 1e-9), (1 - seen) * size + 1), 0.0)
     few = (expected <= rate * CAUTION) & (surely <= rate)
-    return max(_between(probability, few, beyond=0.0), 0.5 + 1e-9)
+    return max(_between(probability, few, beyond=0.0), LOWEST_ACCEPT)
 
 
 def _review(any_of: NDArray[np.float64], weight: NDArray[np.float64], rate: float) -> float:

@@ -69,7 +69,7 @@ def train(job: TrainJob, *, progress: Progress = silent) -> Model:
     work = Workspace(
         job.out,
         {},
-        resume=False,
+        resume=None,
         force=job.force,
         ours=frozenset({"model.json", "splink.json", "card.md", "charts"}),
         threads=job.threads,
@@ -81,9 +81,9 @@ def train(job: TrainJob, *, progress: Progress = silent) -> Model:
         (work.result / "model.json").write_text(model.to_json(), encoding="utf-8")
         write_card(work.result, model)
         work.publish()
-    except BaseException:
+    finally:
         work.discard()
-        raise
+        work.close()
     return model
 
 

@@ -97,7 +97,7 @@ def plan_blocking(
 
     Reads ``doses_compared`` and ``citizens_compared``. Leaves, for the rules that need them, the temporary tables
     ``overfull_<n>``, blocks that are split or skipped, and ``skipped_<n>``, parts of split ones that are skipped
-    (column ``block``).
+    (column ``block``); and ``doses_forgone``, the doses (column ``key``) some of whose pairs are given up.
     """
     left = budget.pairs_per_dose * _count(connection, "doses_compared")
     plans: list[RulePlan] = []
@@ -106,7 +106,17 @@ def plan_blocking(
         plans.append(_plan_rule(connection, number, rule, left, budget.citizens_per_block))
         left -= plans[-1].pairs
     progress("count pairs", len(plans), len(plans))
-    return BlockingPlan(tuple(plans))
+    plan = BlockingPlan(tuple(plans))
+    forgone = [
+        _forgone(number, rule, planned)
+        for number, (rule, planned) in enumerate(zip(specification.blocking, plan.rules, strict=True))
+        if planned.pairs_forgone
+    ]
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE doses_forgone AS "
+        + (" UNION ".join(forgone) if forgone else "SELECT key FROM doses_compared WHERE false")
+    )
+    return plan
 
 
 def compile_pairs(specification: Specification, plan: BlockingPlan) -> str:
@@ -125,23 +135,34 @@ def compile_pairs(specification: Specification, plan: BlockingPlan) -> str:
 
 
 def _rule_pairs(number: int, rule: BlockingRule, planned: RulePlan) -> str:
-    columns = "".join(f", {column}" for column in rule.split)
-    doses = (
-        f"(SELECT key, {_block(number, rule)} AS block{columns} FROM doses_compared WHERE key BETWEEN $first AND $last)"
-    )
-    citizens = f"(SELECT key, {_block(number, rule)} AS block{columns} FROM citizens_compared)"
-    keys = f"l.key AS dose_key, r.key AS citizen_key, {number}::UTINYINT AS rule"
-    join = f"SELECT {keys} FROM {doses} AS l JOIN {citizens} AS r ON l.block = r.block"
+    """The pairs of one rule. Blocks that are skipped leave both sides before the join: it must not enumerate them."""
     if not planned.split_blocks and not planned.skipped_blocks:
-        return join
+        return _join(number, _block(number, rule), "true")
     overfull = f"IN (SELECT block FROM overfull_{number})"
-    kept = f"{join} WHERE l.block NOT {overfull}"
+    kept = _join(number, _block(number, rule), f"block NOT {overfull}")
     if not planned.split_blocks:
         return kept
-    same = "".join(f" AND l.{column} = r.{column}" for column in rule.split)
-    part = _hash(("block", *rule.split), "l.")
-    split = f"{join}{same} WHERE l.block {overfull} AND {part} NOT IN (SELECT block FROM skipped_{number})"
-    return f"{kept} UNION ALL {split}"
+    part, skipped = _part(number, rule), f"SELECT block FROM skipped_{number}"
+    return f"{kept} UNION ALL {_join(number, part, f'block NOT IN ({skipped})', f'{_column(number)} {overfull}')}"
+
+
+def _join(number: int, block: str, where: str, within: str = "true") -> str:
+    doses, citizens = (
+        f"(SELECT key, block FROM (SELECT key, {block} AS block FROM {side} WHERE {within}) WHERE {where})"
+        for side in ("(FROM doses_compared WHERE key BETWEEN $first AND $last)", "citizens_compared")
+    )
+    keys = f"l.key AS dose_key, r.key AS citizen_key, {number}::UTINYINT AS rule"
+    return f"SELECT {keys} FROM {doses} AS l JOIN {citizens} AS r ON l.block = r.block"
+
+
+def _forgone(number: int, rule: BlockingRule, planned: RulePlan) -> str:
+    """The doses of which a rule gives up pairs."""
+    block, overfull = _block(number, rule), f"IN (SELECT block FROM overfull_{number})"
+    doses = f"SELECT key FROM (SELECT key, {block} AS block, * FROM doses_compared) WHERE block {overfull}"
+    if not planned.split_blocks:
+        return doses
+    part = _part(number, rule)
+    return f"{doses} AND ({part} IS NULL OR {part} IN (SELECT block FROM skipped_{number}))"
 
 
 def _plan_rule(
@@ -156,7 +177,7 @@ def _plan_rule(
     overfull = _set_aside(connection, f"overfull_{number}", affordable)
     if not rule.split or rule.any_of:
         return RulePlan(rule.name, kept, affordable, largest, 0, overfull, total - kept)
-    part = _hash((_column(number), *rule.split))
+    part = _part(number, rule)
     by_size = _sizes(connection, part, f"{_column(number)} IN (SELECT block FROM overfull_{number})")
     part_affordable, split = _affordable(by_size, limit, left - kept)
     skipped = _set_aside(connection, f"skipped_{number}", part_affordable)
@@ -204,9 +225,13 @@ def _block(number: int, rule: BlockingRule) -> str:
     return f"unnest({_column(number)})" if rule.any_of else _column(number)
 
 
-def _hash(columns: tuple[str, ...], side: str = "") -> str:
-    known = " AND ".join(f"{side}{column} IS NOT NULL" for column in columns)
-    return f"CASE WHEN {known} THEN hash({', '.join(f'{side}{column}' for column in columns)}) END"
+def _part(number: int, rule: BlockingRule) -> str:
+    return _hash((_column(number), *rule.split))
+
+
+def _hash(columns: tuple[str, ...]) -> str:
+    known = " AND ".join(f"{column} IS NOT NULL" for column in columns)
+    return f"CASE WHEN {known} THEN hash({', '.join(columns)}) END"
 
 
 def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:

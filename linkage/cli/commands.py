@@ -23,6 +23,7 @@ from training import TrainJob, train
 DEFAULT_MODEL = "dose_citizen"
 SPECIFICATION = "dose_citizen"
 DEFAULT_MEMORY = "4GB"
+MOST_THREADS = 256
 DEMO = frozenset({"data", "model", "run", "evaluation", "provinces.html"})
 
 
@@ -211,14 +212,29 @@ def _count(text: str) -> int:
     return number
 
 
-_count.__name__ = "count"  # argparse names the type in its message
+def _threads(text: str) -> int:
+    number = _count(text)
+    if number > MOST_THREADS:
+        raise ValueError(text)
+    return number
+
+
+def _seed(text: str) -> int:
+    number = int(text)
+    if not 0 <= number < 2**32:
+        raise ValueError(text)
+    return number
+
+
+# argparse names the type in its message
+_count.__name__, _threads.__name__, _seed.__name__ = "count", "number of threads", "seed from 0 to 4294967295"
 _NEEDED = {"required": True}
 _FORCE = Flag("--force", {"action": "store_true"})
 _OUT = Flag("--out", {"required": True, "type": Path, "metavar": "DIR"})
 _RUN = Flag("--run", {"required": True, "type": Path, "dest": "run_folder", "metavar": "RUN"})
 _TABLES = (Flag("--doses", _NEEDED), Flag("--citizens", _NEEDED))
 _ENGINE = (
-    Flag("--threads", {"type": _count, "default": threads(), "metavar": "N"}),
+    Flag("--threads", {"type": _threads, "default": threads(), "metavar": "N"}),
     Flag("--memory", {"default": DEFAULT_MEMORY}),
     Flag("--columns", {"metavar": "FILE"}),
     _FORCE,
@@ -228,7 +244,7 @@ COMMANDS = (
     Command(
         "demo",
         (
-            Flag("--citizens", {"type": _count, "default": 20_000, "metavar": "N"}),
+            Flag("--citizens", {"type": _count, "default": 50_000, "metavar": "N"}),
             Flag("--out", {"type": Path, "default": Path("demo"), "metavar": "DIR"}),
             _FORCE,
         ),
@@ -239,7 +255,7 @@ COMMANDS = (
         (
             Flag("--citizens", {"type": _count, "required": True, "metavar": "N"}),
             Flag("--doses", {"type": _count, "required": True, "metavar": "M"}),
-            Flag("--seed", {"type": int, "default": 1, "metavar": "S"}),
+            Flag("--seed", {"type": _seed, "default": 1, "metavar": "S"}),
             _OUT,
             Flag("--format", {"choices": ("csv", "parquet"), "default": "csv"}),
             _FORCE,
@@ -253,7 +269,7 @@ COMMANDS = (
             Flag("--labels", _NEEDED),
             Flag("--out", {"required": True, "type": Path, "metavar": "MODEL"}),
             Flag("--max-false-link-rate", {"type": float, "default": 1 / 2500, "metavar": "R"}),
-            Flag("--seed", {"type": int, "default": 1, "metavar": "S"}),
+            Flag("--seed", {"type": _seed, "default": 1, "metavar": "S"}),
             *_ENGINE,
         ),
         _train,

@@ -4,10 +4,15 @@ import argparse
 import io
 import json
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
-from typing import NoReturn
+from contextlib import suppress
+from typing import NoReturn, Self
+
+import duckdb
 
 from linkage.cli import commands
 from linkage.cli.flags import language_of
@@ -30,28 +35,65 @@ def main(arguments: Sequence[str] | None = None) -> int:
             # a terminal that knows no Vietnamese shows escapes; it must not fail
             stream.reconfigure(errors="backslashreplace")
     language = language_of(arguments, os.environ)
+    with _Interruption() as interruption:
+        try:
+            flags = _parser(language).parse_args(arguments)
+            result = flags.run(flags)
+        except UserError as error:
+            return _complain(error.in_language(language), 2)
+        except BaseException as error:
+            if interruption.came:
+                return _complain(say("interrupted", language), 130)
+            if isinstance(error, SystemExit):
+                raise
+            if os.environ.get("LINKAGE_DEBUG"):
+                traceback.print_exc()
+            return _complain(*_diagnosed(error, language))
+    text = json.dumps(result.data, ensure_ascii=False) if flags.json else result.text.rstrip("\n")
     try:
-        flags = _parser(language).parse_args(arguments)
-        result = flags.run(flags)
-    except UserError as error:
-        sys.stderr.write(f"linkage: {error.in_language(language)}\n")
-        return 2
-    except KeyboardInterrupt:
-        sys.stderr.write(f"\nlinkage: {say('interrupted', language)}\n")
-        return 130
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 0
-    except Exception as error:  # noqa: BLE001 - the last resort: the text of an error may hold a person's data
-        if os.environ.get("LINKAGE_DEBUG"):
-            traceback.print_exc()
-        sys.stderr.write(f"linkage: {say('internal_error', language, error=type(error).__name__)}\n")
-        return 1
-    if flags.json:
-        sys.stdout.write(json.dumps(result.data, ensure_ascii=False) + "\n")
-    else:
-        sys.stdout.write(result.text.rstrip("\n") + "\n")
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except OSError:
+        # the work is done, and nobody reads on: point the stream elsewhere, so that closing it does not fail again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+def _diagnosed(error: BaseException, language: str) -> tuple[str, int]:
+    """What to say of an error that nothing foresaw: never its own text, which may hold a person's data."""
+    if isinstance(error, MemoryError | duckdb.OutOfMemoryException):
+        return say("run.out_of_memory", language), 2
+    if isinstance(error, OSError):
+        return say("run.disk", language, reason=error.strerror or type(error).__name__), 2
+    if isinstance(error, duckdb.IOException | duckdb.FatalException):
+        return say("run.disk", language, reason=type(error).__name__), 2
+    return say("internal_error", language, error=type(error).__name__), 1
+
+
+def _complain(text: str, status: int) -> int:
+    with suppress(OSError, ValueError):
+        sys.stderr.write(f"linkage: {' '.join(text.split())}\n")
+    return status
+
+
+class _Interruption:
+    """Remembers Ctrl-C: the engine turns it into errors of its own."""
+
+    def __init__(self) -> None:
+        self.came = False
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGINT, self._interrupt)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, self._before)
+
+    def _interrupt(self, *_: object) -> NoReturn:
+        self.came = True
+        raise KeyboardInterrupt
 
 
 def _parser(language: str) -> argparse.ArgumentParser:

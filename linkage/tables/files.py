@@ -40,7 +40,7 @@ def discover(path: str) -> list[Path]:
     """The files that a file name, a folder (its own files) or a glob means, sorted, each file once.
 
     Raises:
-        UserError: there is nothing to read.
+        UserError: there is nothing to read, or what is there is no regular file.
     """
     return list(find(path).files)
 
@@ -48,21 +48,15 @@ def discover(path: str) -> list[Path]:
 def find(path: str) -> Found:
     """As `discover`, with the hidden and unsupported files that were left out."""
     try:
-        if Path(path).is_dir():
-            candidates = [entry for entry in Path(path).iterdir() if entry.is_file()]
-        elif Path(path).exists():
-            candidates = [Path(path)]
-            if _kind_by_name(candidates[0]) is None:
-                raise UserError("unsupported_file", file=path)
-        else:
-            names = glob.glob(path, recursive=True)  # noqa: PTH207 - Path.glob refuses absolute patterns
-            candidates = [Path(name) for name in names if Path(name).is_file()]
-    except PermissionError as error:
-        raise UserError("input_unreadable", file=path) from error
-    ordered = _each_once(sorted(candidates))
+        ordered = _each_once(sorted(_candidates(path)))
+    except OSError as error:
+        raise UserError("input_unreadable", file=printable(path)) from error
     wanted = tuple(file for file in ordered if _kind_by_name(file) and not _hidden(file, path))
     if not wanted:
-        raise UserError("input_not_found" if not candidates else "nothing_to_read", file=path)
+        raise UserError("input_not_found" if not ordered else "nothing_to_read", file=printable(path) or '""')
+    for file in wanted:
+        if not _is_utf8(file):
+            raise UserError("file_name_not_utf8", file=printable(file))
     return Found(wanted, tuple(file for file in ordered if file not in wanted))
 
 
@@ -76,23 +70,59 @@ def kind_of(file: Path) -> Kind:
         with file.open("rb") as stream:
             head = stream.read(4096)
     except OSError as error:
-        raise UserError("input_unreadable", file=file) from error
+        raise UserError("input_unreadable", file=printable(file)) from error
     if not head:
-        raise UserError("empty_file", file=file)
+        raise UserError("empty_file", file=printable(file))
     named = _kind_by_name(file)
     content = _content(file, head)
     zipped = file.name.lower().endswith(".gz")
     if content == "gzip" and zipped:
         return "text"
     if content != named or zipped:
-        raise UserError("wrong_content", file=file, content=content)
+        raise UserError("wrong_content", file=printable(file), content=content)
     return named
 
 
 def digest(file: Path) -> str:
-    """The SHA-256 of the file, in hexadecimal."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    """The SHA-256 of the file, in hexadecimal.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise UserError("input_unreadable", file=printable(file)) from error
+
+
+def printable(name: str | Path) -> str:
+    """A name as a message shows it: bytes that are no text and control characters become ``�``."""
+    return "".join(letter if letter.isprintable() else "�" for letter in str(name))
+
+
+def _candidates(path: str) -> list[Path]:
+    place = Path(path)
+    if not path:
+        return []
+    if place.is_dir():
+        return [entry for entry in place.iterdir() if entry.is_file()]
+    if not place.exists():
+        names = glob.glob(path, recursive=True)  # noqa: PTH207 - Path.glob refuses absolute patterns
+        return [Path(name) for name in names if Path(name).is_file()]
+    if not place.is_file():
+        raise UserError("not_a_regular_file", file=printable(path))
+    if _kind_by_name(place) is None:
+        raise UserError("unsupported_file", file=printable(path))
+    return [place]
+
+
+def _is_utf8(file: Path) -> bool:
+    try:
+        str(file).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _content(file: Path, head: bytes) -> str:

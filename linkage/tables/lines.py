@@ -64,7 +64,7 @@ def _pieces(file: Path, size: int) -> Iterator[tuple[bytes, float]]:
             text = utf8(data, False)
             old_mac = b"\r" in text and b"\n" not in text
             while data:
-                yield text.replace(b"\r", b"\n") if old_mac else text, min(raw.tell() / total, 1.0)
+                yield text.replace(b"\r", b"\n") if old_mac else text, min(raw.tell() / max(total, 1), 1.0)
                 data = stream.read(size)
                 text = utf8(data, False)
             yield utf8(b"", True), 1.0

@@ -9,11 +9,14 @@ import pyarrow as pa
 
 from linkage.progress import Progress, silent
 from linkage.tables import files, parquet
+from linkage.tables.headers import nameable
 from linkage.tables.schema import GIANT_CELL, Chunk, TableSchema
 from linkage.tables.sql import quoted, text_literal
 from linkage.tables.text import read_text
 from linkage.tables.workbook import read_workbook
 
+MOST_NAMED = 40
+"""Columns that a notice names."""
 IDENTIFIERS = ("dose_id", "citizen_id")
 WHITE = " \t\r\n\v\f\x85\xa0\u1680\u180e\u2028\u2029\u202f\u205f\u3000\ufeff" + "".join(map(chr, range(0x2000, 0x200C)))
 """White space: a cell of nothing else is empty."""
@@ -88,12 +91,12 @@ def read_table(
     before = 0
     for file, size in zip(found.files, sizes, strict=True):
         for share in reading.add(file):
-            progress(stage, before + share * size, sum(sizes))
+            progress(stage, before + share * size, max(sum(sizes), 1))
         before += size
     progress(stage, 1, 1)
     if found.ignored:
-        names = ", ".join(file.name for file in found.ignored[:20])
-        reading.notices.append(("files_ignored", {"file": path, "names": names}))
+        names = ", ".join(files.printable(file.name) for file in found.ignored[:20])
+        reading.notices.append(("files_ignored", {"file": files.printable(path), "names": names}))
     return reading.finish()
 
 
@@ -156,14 +159,20 @@ class _Reading:
             self._set_aside(problem, f"{quoted(column)} IS NULL")
         if schema.unique:
             self._set_aside(f"duplicate_{schema.id_column}", f"key IN ({self._repeated()})")
-        if self._unknown:
-            self.notices.insert(0, ("unknown_columns", {"table": schema.name, "names": ", ".join(self._unknown)}))
+        self.notices[:0] = self._unused_columns()
         self.notices += [("no_rows", {"file": file.label}) for file in self._files if not file.rows]
         usable, quarantined = self._count(self._table), self._count(self._quarantine)
         read = sum(file.rows for file in self._files)
         if read != usable + quarantined:
             raise RuntimeError(f"{schema.name}: {read} rows read, {usable} usable, {quarantined} quarantined")
         return TableReport(tuple(self._files), read, usable, quarantined, tuple(self.notices))
+
+    def _unused_columns(self) -> list[Notice]:
+        named = [header for header in self._unknown if nameable(header)][:MOST_NAMED]
+        others = len(self._unknown) - len(named)
+        names: Notice = ("unknown_columns", {"table": self.schema.name, "names": ", ".join(named)})
+        count: Notice = ("unnamed_columns", {"table": self.schema.name, "count": others})
+        return [names] * bool(named) + [count] * bool(others)
 
     def _add_chunks(self, file: FileReport, chunks: Iterable[Chunk]) -> Iterator[float]:
         base = sum(known.rows for known in self._files)

@@ -1,9 +1,11 @@
 """Laws of whole runs: what must not change a decision, and what a kill must not lose."""
 
 import csv
+import fcntl
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -100,19 +102,93 @@ def test_kill_at_any_moment_leaves_nothing_half_written_and_resume_ends_the_same
 
 
 def test_unfinished_work_is_neither_mixed_nor_thrown_away_silently(
-    small_population: Path, trained_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    small_population: Path,
+    trained_folder: Path,
+    undisturbed: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     out = tmp_path / "run"
     doses, citizens = small_population / "doses.csv", small_population / "citizens.csv"
-    (tmp_path / "empty.csv").write_text("citizen_id,full_name\n", encoding="utf-8")
-    assert main(_arguments(doses, tmp_path / "empty.csv", trained_folder, out)) == 2
-    assert "empty.csv" in capsys.readouterr().err
-    assert not out.exists()
+    fewer = _shuffled(citizens, tmp_path / "citizens.csv", 3)
+
+    def break_down(*_: object) -> None:
+        raise RuntimeError(_decisions(undisturbed))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(job_module, "_decide", break_down)
+        assert main(_arguments(doses, citizens, trained_folder, out)) == 1
+    assert "RuntimeError" in (said := capsys.readouterr().err)
+    assert "D0000" not in said
     assert main(_arguments(doses, citizens, trained_folder, out)) == 2
     assert "run.partial" in capsys.readouterr().err
-    assert main(_arguments(doses, citizens, trained_folder, out, "--resume")) == 2
+    assert main(_arguments(doses, fewer, trained_folder, out, "--resume")) == 2
     assert "run.partial" in capsys.readouterr().err
-    assert main(_arguments(doses, citizens, trained_folder, out, "--force")) == 0
+    assert main(_arguments(doses, citizens, trained_folder, out, "--resume")) == 0
+    assert _decisions(out) == _decisions(undisturbed)
+
+
+def test_a_refused_input_leaves_nothing_to_resume(
+    small_population: Path, trained_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    doses, citizens = small_population / "doses.csv", tmp_path / "citizens.csv"
+    citizens.write_text("citizen_id,full_name\n", encoding="utf-8")
+    assert main(_arguments(doses, citizens, trained_folder, tmp_path / "run")) == 2
+    assert "citizens.csv" in capsys.readouterr().err
+    assert {file.name for file in tmp_path.iterdir()} == {"citizens.csv"}
+
+
+def test_two_runs_do_not_share_a_folder(
+    small_population: Path, trained_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = _arguments(
+        small_population / "doses.csv", small_population / "citizens.csv", trained_folder, tmp_path / "run"
+    )
+    with (tmp_path / ".run.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for flag in ((), ("--force",), ("--resume",)):
+            assert main([*arguments, *flag]) == 2
+            assert "another run" in capsys.readouterr().err
+    assert main(arguments) == 0
+
+
+def test_a_replacement_killed_between_its_renames_is_finished(
+    small_population: Path, trained_folder: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    out, partial = tmp_path / "run", tmp_path / "run.partial"
+    partial.mkdir()
+    shutil.copytree(undisturbed, partial / "result")
+    shutil.copytree(undisturbed, partial / "replaced")
+    arguments = _arguments(small_population / "doses.csv", small_population / "citizens.csv", trained_folder, out)
+    assert main([*arguments, "--force"]) == 0
+    assert _decisions(out) == _decisions(undisturbed)
+    assert {file.name for file in tmp_path.iterdir()} == {"run"}
+
+
+def test_more_namesakes_than_can_be_compared_go_to_review(trained_folder: Path, tmp_path: Path) -> None:
+    place = "Nguyễn Văn An,1980-01-01,Nam,Lâm Đồng,Di Linh,Thị trấn Di Linh"
+    header = "full_name,date_of_birth,sex,province,district,commune"
+    many = range(2000)
+    citizens, doses = tmp_path / "citizens.csv", tmp_path / "doses.csv"
+    citizens.write_text(
+        "\n".join([f"citizen_id,{header}", *(f"0990800{n:05d},{place}" for n in many)]), encoding="utf-8"
+    )
+    doses.write_text(
+        "\n".join(
+            [
+                f"dose_id,national_id,{header}",
+                *(f"D{n},{'' if n % 2 else f'0990800{n:05d}'},{place}" for n in many),
+            ]
+        ),
+        encoding="utf-8",
+    )
+    assert main(_arguments(doses, citizens, trained_folder, tmp_path / "run")) == 0
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["blocking"]["pairs_forgone"] >= 2000 * 2000
+    assert manifest["blocking"]["pairs"] <= 100 * 2000
+    decided = {row[0]: row for row in _decisions(tmp_path / "run")}
+    assert {decided[f"D{n}"][1] for n in many if n % 2} == {"review"}
+    assert {decided[f"D{n}"][1] for n in many if n % 2 == 0} <= {"accept", "review"}
 
 
 def test_hostile_rows_are_set_aside_and_the_rest_is_done(

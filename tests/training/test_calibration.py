@@ -12,7 +12,7 @@ from scipy.stats import beta
 
 from models import Calibration
 from training.calibration import Scored, calibrate
-from training.thresholds import CAUTION, NEVER, choose_thresholds
+from training.thresholds import CAUTION, LOWEST_ACCEPT, NEVER, choose_thresholds
 
 PRIOR = 0.9
 
@@ -150,7 +150,7 @@ def test_thresholds_lie_midway_after_the_last_run_of_equal_probabilities_that_ke
         if np.average((1 - best)[best >= cut], weights=weight[best >= cut]) <= false * CAUTION
         and surely_wrong(wrong[best >= cut], weight[best >= cut]) <= false
     ]
-    accept = max(midway(best, min(cuts), 0.0), 0.5 + 1e-9) if cuts else NEVER
+    accept = max(midway(best, min(cuts), 0.0), LOWEST_ACCEPT) if cuts else NEVER
     cuts = [
         cut for cut in np.unique(any_of) if np.average(any_of[any_of <= cut], weights=weight[any_of <= cut]) <= missed
     ]
@@ -160,7 +160,7 @@ def test_thresholds_lie_midway_after_the_last_run_of_equal_probabilities_that_ke
     assert chosen.evidence["accepted"] == (best >= accept).sum()
     assert chosen.evidence["no_match"] == (any_of < review).sum()
     assert chosen.evidence["missed_links"] == ((any_of < review) & scored.in_registry).sum()
-    assert not np.isin(best[best > 0.5 + 1e-9], [accept]).any()
+    assert not np.isin(best[best > LOWEST_ACCEPT], [accept]).any()
 
 
 @given(st.integers(0, 999), st.integers(0, 999), st.booleans(), RATES)
@@ -194,7 +194,7 @@ def test_a_stricter_rate_never_lowers_the_accept_threshold(seed: int, ties: bool
         for rate in (0.5, 0.2, 0.05, 0.02, 0.01, 0.002, 1e-9)
     ]
     assert accepts == sorted(accepts)
-    assert accepts[0] == 0.5 + 1e-9
+    assert accepts[0] == LOWEST_ACCEPT
     assert accepts[-1] == NEVER
     assert len(set(accepts)) > 3
 
