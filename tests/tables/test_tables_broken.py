@@ -162,6 +162,53 @@ def test_nothing_to_read_is_refused(tmp_path: Path, read: Read) -> None:
         assert str(path) in caught.value.in_language("vi")
 
 
+def test_a_path_without_letters_is_not_the_current_folder(read: Read) -> None:
+    with pytest.raises(UserError) as caught:
+        read("")
+    assert caught.value.key == "input_not_found"
+
+
+def test_a_name_that_is_too_long_is_refused(read: Read) -> None:
+    with pytest.raises(UserError) as caught:
+        read("x" * 300 + ".csv")
+    assert caught.value.key == "input_unreadable"
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_a_name_that_is_no_text_is_refused_in_print(tmp_path: Path, read: Read, folder: bool) -> None:
+    file = tmp_path / os.fsdecode(b"x\xff\n.csv")
+    file.write_bytes(HEADER + b"1,A,x\n")
+    with pytest.raises(UserError) as caught:
+        read(tmp_path if folder else file)
+    assert caught.value.key == "file_name_not_utf8"
+    assert "x\ufffd\ufffd.csv" in caught.value.in_language("vi")
+    with pytest.raises(UserError, match="\ufffd"):
+        read(tmp_path / os.fsdecode(b"\xff.csv"))
+
+
+def test_a_neighbour_whose_name_is_no_text_is_named_in_print(tmp_path: Path, read: Read) -> None:
+    (tmp_path / "a.csv").write_bytes(HEADER + b"1,A,x\n")
+    (tmp_path / os.fsdecode(b"x\xff.docx")).write_bytes(b"x")
+    assert read(tmp_path).report.notices == (("files_ignored", {"file": str(tmp_path), "names": "x\ufffd.docx"}),)
+
+
+def test_a_pipe_and_a_device_are_refused(tmp_path: Path, read: Read) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    (tmp_path / "device.csv").symlink_to("/dev/zero")
+    for name in ("pipe.csv", "device.csv"):
+        with pytest.raises(UserError, match=name) as caught:
+            read(tmp_path / name)
+        assert caught.value.key == "not_a_regular_file"
+
+
+def test_a_file_that_says_it_is_empty_but_is_not(tmp_path: Path, read: Read) -> None:
+    file = tmp_path / "a.csv"
+    file.symlink_to("/proc/cpuinfo")
+    with pytest.raises(UserError) as caught:
+        read(file)
+    assert caught.value.key == "missing_column"
+
+
 def test_a_file_that_may_not_be_opened_is_refused(tmp_path: Path, read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "a.csv"
     file.write_bytes(HEADER)

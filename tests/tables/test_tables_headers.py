@@ -73,7 +73,55 @@ def test_a_missing_column_is_named_with_the_headers_found(tmp_path: Path, read: 
     file.write_text("Họ tên;Ghi chú\nA;b\n")
     with pytest.raises(UserError) as caught:
         read(file)
-    assert caught.value.facts == {"file": str(file), "column": "dose_id", "found": "Họ tên, Ghi chú"}
+    assert caught.value.facts == {"file": str(file), "column": "dose_id", "found": "Họ tên", "others": 1}
+
+
+PERSON = ["D000000001", "Lê Thu Thảo", "1995-07-24", "003195012345", "0900000000", "ấp 3, xã Tân An"]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.parquet", "a.xlsx"])
+def test_a_file_without_headers_shows_nobody(tmp_path: Path, read: Read, name: str) -> None:
+    file = tmp_path / name
+    if name == "a.csv":
+        file.write_text(";".join(PERSON) + "\n")
+    elif name == "a.parquet":
+        pq.write_table(pa.table({cell: ["x"] for cell in PERSON}), file)
+    else:
+        book = openpyxl.Workbook()
+        book.active.append(PERSON)
+        book.save(file)
+    with pytest.raises(UserError) as caught:
+        read(file)
+    assert caught.value.facts["others"] == len(PERSON)
+    for language in ("en", "vi"):
+        message = caught.value.in_language(language)
+        assert not [cell for cell in PERSON if cell in message]
+
+
+def test_only_what_looks_like_a_header_is_named(tmp_path: Path, read: Read) -> None:
+    file = tmp_path / "a.csv"
+    odd = ["1995-07-24", "x" * 41, "Đợt 2", "a@b"]
+    file.write_text(";".join(["dose_id", "full_name", "Ghi chú (nếu có)", *odd]) + "\n1;A;;;;;\n")
+    assert read(file).report.notices == (
+        ("unknown_columns", {"table": "doses", "names": "Ghi chú (nếu có)"}),
+        ("unnamed_columns", {"table": "doses", "count": 4}),
+    )
+
+
+def test_a_notice_of_many_columns_stays_short(tmp_path: Path, read: Read) -> None:
+    file = tmp_path / "a.csv"
+    more = [letter * length for letter in "xyz" for length in range(1, 31)]
+    file.write_text(",".join(["dose_id", "full_name", *more]) + "\n")
+    (_, names), (_, count), _ = read(file).report.notices
+    assert names["names"] == ", ".join(more[:40])
+    assert count["count"] == 50
+
+
+def test_a_column_map_that_is_a_table_of_persons_shows_nobody(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text("003195012345,Lê Thu Thảo\n")
+    with pytest.raises(UserError) as caught:
+        load_column_map(tmp_path / "m.csv")
+    assert "Thảo" not in str(caught.value)
 
 
 def test_a_column_map_goes_before_the_known_headers(tmp_path: Path, read: Read) -> None:
@@ -107,6 +155,20 @@ def test_a_faulty_column_map_is_refused(tmp_path: Path, name: str, text: str, ke
 def test_an_absent_column_map_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no\.csv"):
         load_column_map(tmp_path / "no.csv")
+
+
+def test_a_column_map_with_a_giant_cell_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text("x" * 200_000 + ",full_name\n")
+    with pytest.raises(UserError, match=r"m\.csv") as caught:
+        load_column_map(tmp_path / "m.csv")
+    assert caught.value.key == "column_map_unreadable"
+
+
+def test_a_column_map_that_is_a_pipe_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "m.csv")
+    with pytest.raises(UserError, match=r"m\.csv") as caught:
+        load_column_map(tmp_path / "m.csv")
+    assert caught.value.key == "not_a_regular_file"
 
 
 def test_a_folder_is_read_in_order_and_each_file_once(tmp_path: Path, read: Read) -> None:
@@ -184,6 +246,6 @@ def test_every_sheet_with_headers_is_read(tmp_path: Path) -> None:
 
 def test_notices_can_be_said() -> None:
     facts = {"table": "doses", "names": "x", "file": "a.csv", "count": 3}
-    for key in ("unknown_columns", "files_ignored", "sheets_ignored", "zeros_restored", "no_rows"):
+    for key in ("unknown_columns", "unnamed_columns", "files_ignored", "sheets_ignored", "zeros_restored", "no_rows"):
         for language in catalogue()[key]:
             assert "{" not in say(key, language, **facts)
