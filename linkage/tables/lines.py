@@ -2,6 +2,7 @@
 
 import codecs
 import gzip
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ FILLER = b"x" * (GIANT_CELL + 1)
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Whole lines, each ended by LF, perhaps with CR before it."""
+    """Whole lines, each ended by LF, CR LF or CR alone."""
 
     data: bytes
     share: float
@@ -39,16 +40,17 @@ def read_blocks(file: Path, size: int = BLOCK) -> Iterator[Block]:
     for piece, share in _pieces(file, size):
         data = piece
         if overlong:
-            end = data.find(b"\n")
-            if end < 0:
+            end = re.search(rb"[\r\n]", data)
+            if not end:
                 continue
-            data, overlong = data[end:], False
+            data, overlong = data[end.start() :], False
         rest += data
-        end = rest.rfind(b"\n") + 1
-        if end:
-            yield Block(rest[:end], share, last=False)
-            rest = rest[end:]
-        if len(rest) >= size:
+        cut = max(rest.rfind(b"\n"), rest.rfind(b"\r", 0, -1)) + 1
+        if cut:
+            yield Block(rest[:cut], share, last=False)
+            rest = rest[cut:]
+        # of a CR at the end nobody knows yet whether LF follows
+        if len(rest) >= size and not rest.endswith(b"\r"):
             rest, overlong = _whole_characters(rest[:size]) + FILLER, True
     yield Block(rest + b"\n" if rest else b"", 1.0, last=True)
 
@@ -61,12 +63,9 @@ def _pieces(file: Path, size: int) -> Iterator[tuple[bytes, float]]:
             head = stream.read(4)
             utf8 = _to_utf8(head)
             data = head.removeprefix(codecs.BOM_UTF8) + stream.read(size)
-            text = utf8(data, False)
-            old_mac = b"\r" in text and b"\n" not in text
             while data:
-                yield text.replace(b"\r", b"\n") if old_mac else text, min(raw.tell() / max(total, 1), 1.0)
+                yield utf8(data, False), min(raw.tell() / max(total, 1), 1.0)
                 data = stream.read(size)
-                text = utf8(data, False)
             yield utf8(b"", True), 1.0
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise UserError("damaged_gzip", file=file) from error

@@ -51,7 +51,7 @@ class Grammar:
 
 
 def read_record(line_at: Callable[[int], bytes | None], grammar: Grammar) -> Record:
-    """Read the record that begins in line 0; ``line_at(n)`` is line n without its LF, None after the last.
+    """Read the record that begins in line 0; ``line_at(n)`` is line n with its end, None after the last.
 
     A quoted cell may span lines. When it does not end as a cell must, or holds as many delimiters as a row, a
     quote was left open: only the line it stands in is given up, and the next line is a record of its own.
@@ -61,7 +61,7 @@ def read_record(line_at: Callable[[int], bytes | None], grammar: Grammar) -> Rec
     """
     raw = line_at(0) or b""
     try:
-        line = raw.decode().removesuffix("\r")
+        line, _ = _content_and_end(raw)
     except UnicodeDecodeError:
         cells = raw.decode(errors="replace").split(grammar.delimiter)
         return Record(cells, problem="bad_encoding")
@@ -103,8 +103,8 @@ def _continue(
     opening: str, lines: int, line_at: Callable[[int], bytes | None], grammar: Grammar
 ) -> tuple[str, str, int, int] | None:
     """The cell that goes on in the next lines, the line and position where it ends, the lines read so far."""
-    returned = (line_at(lines - 1) or b"").endswith(b"\r")
-    parts, length = [opening, "\r" if returned else ""], len(opening)
+    _, ending = _content_and_end(line_at(lines - 1) or b"")
+    parts, length = [opening, ending], len(opening)
     delimiters = opening.count(grammar.delimiter)
     while length < LONGEST_RECORD:
         raw = line_at(lines)
@@ -112,23 +112,29 @@ def _continue(
             return None
         lines += 1
         try:
-            line = raw.decode()
+            line, ending = _content_and_end(raw)
         except UnicodeDecodeError:
             return None
         found = grammar.inside.match(line)
         content = found[0] if found else ""
-        parts += ["\n", content]
+        parts.append(content)
         length += len(content) + 1
         delimiters += content.count(grammar.delimiter)
         if grammar.width and delimiters >= grammar.width - 1:
             return None
         if len(content) < len(line):
-            line = line.removesuffix("\r")
             end = len(content) + 1
             if end < len(line) and line[end] != grammar.delimiter:
                 return None
             return "".join(parts).replace('""', '"'), line, end, lines
+        parts.append(ending)
     return None
+
+
+def _content_and_end(raw: bytes) -> tuple[str, str]:
+    text = raw.decode()
+    content = text.removesuffix("\n").removesuffix("\r")
+    return content, text[len(content) :]
 
 
 def _loose(line: str, grammar: Grammar) -> Record | None:

@@ -38,13 +38,13 @@ def read_text(
         UserError: the header is no text, lacks a required column or names one twice; the file is damaged.
     """
     blocks = read_blocks(file, size)
-    first = next(blocks)
-    headers, lines, delimiter = _read_header(file, first.data)
+    first, blank = _skip_blank(file, blocks)
+    lines = _Lines.of(first.data)
+    headers, taken, delimiter = _read_header(file, lines, blank + 1)
     header = recognise(headers, schema, columns, str(file))
     require(header, schema, headers, str(file))
-    start = _after_lines(first.data, lines)
-    rest = Block(first.data[start:], first.share, first.last)
-    parser = _Parser(header, schema, Grammar.of(delimiter, len(headers)), row=lines + 1)
+    rest = Block(first.data[lines.ends[taken - 1] + 1 :], first.share, first.last)
+    parser = _Parser(header, schema, Grammar.of(delimiter, len(headers)), row=blank + taken + 1)
     return header, _chunks(parser, rest, blocks)
 
 
@@ -58,49 +58,46 @@ def _chunks(parser: "_Parser", first: Block, blocks: Iterator[Block]) -> Iterato
 
 def _few_lines(block: Block) -> Iterator[Block]:
     begin = 0
-    if block.data.count(b"\n") > MOST_LINES:
-        ends = np.flatnonzero(np.frombuffer(block.data, np.uint8) == ord("\n"))
+    if block.data.count(b"\n") + block.data.count(b"\r") > MOST_LINES:
+        ends = _Lines.of(block.data).ends
         for cut in (ends[MOST_LINES - 1 : -1 : MOST_LINES] + 1).tolist():
             yield Block(block.data[begin:cut], block.share, last=False)
             begin = cut
     yield Block(block.data[begin:], block.share, block.last)
 
 
-def _read_header(file: Path, data: bytes) -> tuple[list[str], int, str]:
-    """The headers, the physical lines up to their end, and the delimiter."""
-    lines = data.split(b"\n", 200)[:-1]
-    blank = next((number for number, line in enumerate(lines) if line.strip()), None)
-    if blank is None:
-        raise UserError("empty_file", file=file)
-    line = lines[blank]
+def _skip_blank(file: Path, blocks: Iterator[Block]) -> tuple[Block, int]:
+    """The first block from its first line that is not blank, and the number of blank lines before it."""
+    blank = 0
+    for block in blocks:
+        filled = len(block.data) - len(block.data.lstrip())
+        begin = max(block.data.rfind(end, 0, filled) for end in (b"\n", b"\r")) + 1
+        blank += len(_Lines.of(block.data[:begin]).ends)
+        if filled < len(block.data):
+            return Block(block.data[begin:], block.share, block.last), blank
+    raise UserError("empty_file", file=file)
+
+
+def _read_header(file: Path, lines: "_Lines", row: int) -> tuple[list[str], int, str]:
+    """The headers, the physical lines they take, and the delimiter."""
+    line = lines.line(0)
     if len(line) > LONGEST_HEADER or b"\0" in line:
         raise UserError("wrong_content", file=file, content="binary")
     try:
         text = line.decode()
     except UnicodeDecodeError as error:
-        raise UserError("header_not_utf8", file=file, row=blank + 1) from error
+        raise UserError("header_not_utf8", file=file, row=row) from error
     unquoted = "".join(text.split('"')[::2])
     delimiter = max(DELIMITERS, key=unquoted.count)
-
-    def line_at(number: int) -> bytes | None:
-        return lines[blank + number] if blank + number < len(lines) else None
-
-    record = read_record(line_at, Grammar.of(delimiter, 0))
+    record = read_record(lines.after(0, last=True), Grammar.of(delimiter, 0))
     if record.problem:
-        raise UserError("header_malformed", file=file, row=blank + 1)
-    return record.cells, blank + record.lines, delimiter
-
-
-def _after_lines(data: bytes, lines: int) -> int:
-    position = 0
-    for _ in range(lines):
-        position = data.index(b"\n", position) + 1
-    return position
+        raise UserError("header_malformed", file=file, row=row)
+    return record.cells, record.lines, delimiter
 
 
 @dataclass(frozen=True, slots=True)
 class _Lines:
-    """The lines of a block: where each begins, and where its LF is."""
+    """The lines of a block: where each begins, and where its LF, or its CR without LF, is."""
 
     data: bytes
     starts: Positions
@@ -108,11 +105,17 @@ class _Lines:
 
     @classmethod
     def of(cls, data: bytes) -> "_Lines":
-        ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
+        codes = np.frombuffer(data, np.uint8)
+        ending = codes == ord("\n")
+        if b"\r" in data:
+            ending[:-1] |= (codes[:-1] == ord("\r")) & ~ending[1:]
+            ending[-1] = True
+        ends = np.flatnonzero(ending)
         return cls(data, np.concatenate(([0], ends[:-1] + 1)) if len(ends) else ends, ends)
 
     def line(self, number: int) -> bytes:
-        return self.data[self.starts[number] : self.ends[number]]
+        """A line with its end."""
+        return self.data[self.starts[number] : self.ends[number] + 1]
 
     def after(self, number: int, last: bool) -> Callable[[int], bytes | None]:
         """The lines from one on, counted from 0."""
@@ -222,11 +225,8 @@ def _classify(lines: _Lines, grammar: Grammar) -> tuple[Marks, Marks]:
     codes = np.frombuffer(data, np.uint8)
     lengths = ends - starts
     plain = (lengths > 1) & (lengths <= GIANT_CELL)
-    for code in (0, ord("\r")):
-        if bytes([code]) in data:
-            found = np.flatnonzero(codes == code)
-            odd = found[codes[found + 1] != ord("\n")] if code else found
-            plain[np.searchsorted(ends, odd)] = False
+    if b"\0" in data:
+        plain[np.searchsorted(ends, np.flatnonzero(codes == 0))] = False
     delimiters = np.flatnonzero(codes == ord(grammar.delimiter))
     if b'"' in data:
         quotes = np.flatnonzero(codes == ord('"'))
@@ -244,7 +244,7 @@ def _classify(lines: _Lines, grammar: Grammar) -> tuple[Marks, Marks]:
             plain[number] = _is_utf8(lines.line(number))
     blank = lengths == 0
     for number in np.flatnonzero(~plain & ~blank).tolist():
-        blank[number] = not lines.line(number).strip(b" \r")
+        blank[number] = not lines.line(number).strip(b" \r\n")
     return plain, blank
 
 
@@ -255,9 +255,9 @@ def _misplaced(
     opens = (np.arange(len(quotes)) - np.repeat(before, count)) % 2 == 0
     previous = codes[quotes - 1]
     following = codes[quotes + 1]
-    edge, mark = ord(grammar.delimiter), ord('"')
-    opening = (previous == edge) | (previous == ord("\n")) | (quotes == 0) | (previous == mark)
-    closing = (following == edge) | (following == ord("\n")) | (following == ord("\r")) | (following == mark)
+    beside = [ord(code) for code in (grammar.delimiter, '"', "\n", "\r")]
+    opening = (quotes == 0) | np.isin(previous, beside)
+    closing = np.isin(following, beside)
     misplaced: Positions = quotes[np.where(opens, ~opening, ~closing)]
     return misplaced
 

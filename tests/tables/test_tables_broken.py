@@ -267,7 +267,9 @@ SET_ASIDE: dict[str, tuple[bytes, list[tuple[int, str]], list[int]]] = {
     "only delimiters": (b"1,A,x\n,,\n", [(3, "no_dose_id")], [2]),
     "last line cut": (b"1,A,x\n2,B", [(3, "ragged_row")], [2]),
     "CRLF": (b"1,A,x\r\n2,B\r\n3,C,x", [(3, "ragged_row")], [2, 4]),
-    "stray CR": (b"1,A,x\r\n2,B\rC,x\r\n3,C,x\r\n", [], [2, 3, 4]),
+    "stray CR": (b"1,A,x\r\n2,B\rC,x\r\n3,C,x\r\n", [(3, "ragged_row"), (4, "ragged_row")], [2, 5]),
+    "CR inside quotes": (b'1,A,x\r\n2,"B\rC",x\r\n3,C,x\r\n', [], [2, 3, 5]),
+    "CR CR LF": (b"1,A,x\r\r\n2,B\r\r\n3,C,x\r\r\n", [(4, "ragged_row")], [2, 6]),
 }
 
 
@@ -284,7 +286,7 @@ def test_bad_rows_are_set_aside_and_the_rest_is_read(
     small_blocks: bool,
 ) -> None:
     if small_blocks:
-        longest = max(map(len, body.split(b"\n")))
+        longest = max(map(len, body.splitlines()))
         monkeypatch.setattr("linkage.tables.text.read_text.__defaults__", (max(40, longest + 1),))
         monkeypatch.setattr("linkage.tables.text.MOST_LINES", 2)
     file = tmp_path / "a.csv"
@@ -305,6 +307,30 @@ def test_a_line_longer_than_a_block_costs_that_line_only(
     assert outcome.problems == [(3, "giant_cell")]
     assert outcome.ids == ["2"]
     assert list(outcome.rows) == [2, 4]
+
+
+def test_a_line_longer_than_a_block_that_ends_with_a_return(
+    tmp_path: Path, read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("linkage.tables.text.read_text.__defaults__", (20_000,))
+    file = tmp_path / "a.csv"
+    for length in range(19_960, 20_030):
+        file.write_bytes(HEADER + b"1," + b"A" * length + b",x\r2,B,x\r3,C,x\r")
+        outcome = read(file)
+        assert outcome.problems == [(2, "giant_cell")]
+        assert list(outcome.rows) == [3, 4]
+
+
+@pytest.mark.parametrize("size", [40, 1 << 24])
+def test_blank_lines_before_the_headers_cost_nothing(
+    tmp_path: Path, read: Read, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr("linkage.tables.text.read_text.__defaults__", (size,))
+    file = tmp_path / "a.csv"
+    file.write_bytes(b"\r \n \r\n" * 300 + HEADER + b"1,A,x\n2,B\n")
+    outcome = read(file)
+    assert list(outcome.rows) == [902]
+    assert outcome.problems == [(903, "ragged_row")]
 
 
 def test_an_open_quote_costs_one_row_of_a_large_file(tmp_path: Path, read: Read) -> None:

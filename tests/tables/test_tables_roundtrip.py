@@ -5,6 +5,7 @@ import datetime as dt
 import decimal
 import gzip
 import io
+import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +30,7 @@ NASTY = st.one_of(
 )
 COLUMNS = DOSES.columns[:12]
 TABLES = st.lists(st.lists(NASTY, min_size=10, max_size=10), min_size=1, max_size=8)
+LINE_END = re.compile(r"\r\n|\r|\n")
 QUICK = settings(max_examples=15, deadline=None)
 
 
@@ -43,6 +45,15 @@ def expected(rows: list[list[str]]) -> list[dict[str, str | None]]:
 def named(rows: list[list[str]]) -> list[dict[str, str]]:
     """The rows as they are written."""
     return [dict(zip(COLUMNS, [f"D{number}", f"N{number}", *cells], strict=True)) for number, cells in enumerate(rows)]
+
+
+def read_in_blocks(read: Read, text: str, size: int) -> Any:
+    """What is read of a CSV file in blocks of so many bytes."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("linkage.tables.text.read_text.__defaults__", (size,))
+        file = Path(folder) / "a.csv"
+        file.write_bytes(text.encode())
+        return read(file)
 
 
 def read_back(read: Read, name: str, content: bytes) -> list[dict[str, str | None]]:
@@ -118,26 +129,54 @@ def test_workbook_round_trip(read: Read, rows: list[list[str]]) -> None:
 
 
 @QUICK
-@given(lines=st.lists(st.text(',"ab \r', max_size=9), max_size=12), size=st.sampled_from([40, 1 << 24]))
+@given(lines=st.lists(st.text(',"ab \r\n', max_size=9), max_size=12), size=st.sampled_from([40, 1 << 24]))
 def test_every_line_of_any_text_is_accounted_for(read: Read, lines: list[str], size: int) -> None:
     """Rows never vanish: what no row holds lies inside a quoted cell of a usable row or is blank."""
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("linkage.tables.text.read_text.__defaults__", (size,))
-        file = Path(folder) / "a.csv"
-        file.write_bytes("\n".join(["dose_id,full_name,sex,phone", *lines, ""]).encode())
-        outcome = read(file)
+    text = "\n".join(["dose_id,full_name,sex,phone", *lines, ""])
+    outcome = read_in_blocks(read, text, size)
+    physical = LINE_END.split(text)[:-1]
     starts = {*outcome.rows, *(row for row, _ in outcome.problems)}
     within = {
         row + inside
         for row, cells in outcome.rows.items()
-        for inside in range(1, 1 + sum((cell or "").count("\n") for cell in cells.values()))
+        for inside in range(1, 1 + sum(len(LINE_END.findall(cell or "")) for cell in cells.values()))
     }
-    blank = {number for number, line in enumerate(lines, 2) if not line.strip(" \r")}
-    lost = {*range(2, len(lines) + 2)} - starts - within - blank
+    blank = {number for number, line in enumerate(physical, 1) if not line.strip(" ")}
+    lost = {*range(2, len(physical) + 1)} - starts - within - blank
     # a quoted cell of a row that was set aside for want of an identifier or a name spans lines too
     spanned = {row for row, problem in outcome.problems if problem.startswith(("no_", "duplicate"))}
     assert not lost or min(lost) > min(spanned)
     assert not starts & within
+
+
+ENDS = st.sampled_from(["\n", "\r", "\r\n", "\r\r\n"])
+
+
+@QUICK
+@given(top=st.text(" \r\n", max_size=9), ends=st.lists(ENDS, min_size=1, max_size=30), size=st.sampled_from([40, 1000]))
+def test_rows_are_found_under_any_mixture_of_line_ends(read: Read, top: str, ends: list[str], size: int) -> None:
+    lines = ["dose_id,full_name", *(f'D{number},"N\r{number}"' for number in range(1, len(ends)))]
+    text = top + "\n"
+    expected_rows = {}
+    for line, end in zip(lines, ends, strict=True):
+        expected_rows[len(LINE_END.split(text))] = line.partition(",")[0]
+        text += line + end
+    outcome = read_in_blocks(read, text, size)
+    assert {row: cells["dose_id"] for row, cells in outcome.rows.items()} == dict([*expected_rows.items()][1:])
+    assert all("\r" in cells["full_name"] for cells in outcome.rows.values())
+    assert outcome.problems == []
+
+
+def test_no_row_is_lost_after_ten_lines_of_another_end(read: Read) -> None:
+    rows = [f"D{number},N" for number in range(40)]
+    for first, second in (("\r", "\n"), ("\n", "\r"), ("\r\n", "\r")):
+        text = "".join(
+            line + (first if number < 10 else second) for number, line in enumerate(["dose_id,full_name", *rows])
+        )
+        for size in (25, 1 << 24):
+            outcome = read_in_blocks(read, text, size)
+            assert [row["dose_id"] for row in outcome.rows.values()] == [f"D{number}" for number in range(40)]
+            assert outcome.report.notices == ()
 
 
 def test_typed_values_become_what_a_person_would_type(read: Read) -> None:
