@@ -1,5 +1,6 @@
 """How good a run is, measured against truth: precision, recall, review share, calibration."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -83,20 +84,21 @@ count(*) FILTER (decision = 'review' AND linkable),
 count(*) FILTER (decision = 'review' AND linkable AND shown)"""
 
 
-def measure(run: Path, truth: str) -> Evaluation:
+def measure(run: Path, truth: str, columns: Mapping[str, str] | None = None) -> Evaluation:
     """Measure the decisions of ``run`` against a truth table.
 
     Args:
         run: the folder that ``linkage score`` wrote.
         truth: a table with ``dose_id`` and ``citizen_id`` (empty: not in the registry), optionally
             ``duplicate_of``, ``labelled`` (1: the person's labels trained the model) and ``stratum``.
+        columns: its header → our column, before the known headers.
 
     Raises:
         UserError: no finished run, an unreadable truth table, a dose twice in it, or no dose in common.
     """
     with connect() as connection:
         open_run(connection, run, COLUMNS)
-        table = read_table(connection, TRUTH, truth)
+        table = read_table(connection, TRUTH, truth, columns=columns)
         return _measured(connection, run, truth, table)
 
 

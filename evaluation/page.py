@@ -1,7 +1,7 @@
 """An evaluation as JSON and as one offline page."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,22 @@ DECISIONS = ("accept", "review", "no_match", "quarantine")
 DRAWN = ("id_group", "registry", "entry", "stratum")
 
 
-def evaluate(run: Path, truth: str, out: Path, *, language: str = "en", force: bool = False) -> Evaluation:
+def evaluate(
+    run: Path,
+    truth: str,
+    out: Path,
+    *,
+    columns: Mapping[str, str] | None = None,
+    language: str = "en",
+    force: bool = False,
+) -> Evaluation:
     """Measure a run against truth and write ``evaluation.json`` and ``index.html`` to the folder ``out``.
 
     Args:
         run: the folder that ``linkage score`` wrote.
         truth: the truth table, see `evaluation.metrics.measure`.
         out: appears whole or not at all.
+        columns: the truth table's header → our column, before the known headers.
         language: ``en`` or ``vi``, for the page; the JSON is the same in both.
         force: replace ``out``, unless it holds files that are not of an evaluation.
 
@@ -34,7 +43,7 @@ def evaluate(run: Path, truth: str, out: Path, *, language: str = "en", force: b
         UserError: as `evaluation.metrics.measure`, or ``out`` exists or cannot be written.
     """
     refuse_to_overwrite(out, force=force, ours=FILES)
-    result = measure(run, truth)
+    result = measure(run, truth, columns)
     with whole(out) as part:
         part.mkdir()
         text = json.dumps(result.as_dict(), ensure_ascii=False, indent=1)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from models import Calibration, Thresholds
 from training.calibration import Scored
@@ -82,7 +82,7 @@ def _accept(best: NDArray[np.float64], wrong: NDArray[np.bool_], weight: NDArray
     expected = np.cumsum(sampled * (1 - probability)) / total
     seen = np.cumsum(sampled * wrong[order]) / total
     size = total**2 / squares
-    surely = np.where(seen > 0, beta.ppf(0.025, np.maximum(seen * size, 1e-9), (1 - seen) * size + 1), 0.0)
+    surely = np.where(seen > 0, betaincinv(np.maximum(seen * size, 1e-9), (1 - seen) * size + 1, 0.025), 0.0)
     few = (expected <= rate * CAUTION) & (surely <= rate)
     return max(_between(probability, few, beyond=0.0), LOWEST_ACCEPT)
 
@@ -115,6 +115,6 @@ def _interval(hits: NDArray[np.bool_], of: NDArray[np.bool_], weight: NDArray[np
     share = float(weight[hits].sum() / weight[of].sum())
     size = float(weight[of].sum() ** 2 / (weight[of] ** 2).sum())
     seen = share * size
-    low = float(beta.ppf(0.025, seen, size - seen + 1)) if seen > 0 else 0.0
-    high = float(beta.ppf(0.975, seen + 1, size - seen)) if seen < size else 1.0
+    low = float(betaincinv(seen, size - seen + 1, 0.025)) if seen > 0 else 0.0
+    high = float(betaincinv(seen + 1, size - seen, 0.975)) if seen < size else 1.0
     return {"estimate": share, "low": low, "high": high}

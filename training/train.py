@@ -3,12 +3,12 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import numpy as np
-import splink
 from numpy.typing import NDArray
 
 from linkage.blocking import Budget, plan_blocking
@@ -248,5 +248,5 @@ def _evidence(
         "thresholds": chosen.evidence,
         "inputs": dict(sorted(inputs.items())),
         "seed": job.seed,
-        "versions": {"duckdb": duckdb.__version__, "splink": splink.__version__, "numpy": np.__version__},
+        "versions": {"duckdb": duckdb.__version__, "splink": version("splink"), "numpy": np.__version__},
     }

@@ -107,7 +107,14 @@ def _summary(manifest: Mapping[str, Any], out: Path, language: str) -> str:
 
 
 def _evaluate(flags: argparse.Namespace) -> Result:
-    found = evaluation.evaluate(flags.run_folder, flags.truth, flags.out, language=flags.lang, force=flags.force)
+    found = evaluation.evaluate(
+        flags.run_folder,
+        flags.truth,
+        flags.out,
+        columns=_columns(flags),
+        language=flags.lang,
+        force=flags.force,
+    )
     return Result(_measured(found, flags.out, flags.lang), found.as_dict())
 
 
@@ -286,7 +293,11 @@ COMMANDS = (
         ),
         _score,
     ),
-    Command("evaluate", (_RUN, Flag("--truth", _NEEDED), _OUT, _FORCE), _evaluate),
+    Command(
+        "evaluate",
+        (_RUN, Flag("--truth", _NEEDED), _OUT, Flag("--columns", {"metavar": "FILE"}), _FORCE),
+        _evaluate,
+    ),
     Command("explain", (_RUN, Flag("dose_id", {"metavar": "DOSE_ID"})), _explain),
     Command(
         "report",
