@@ -12,6 +12,8 @@ from linkage.tables.headers import Header, recognise, require
 from linkage.tables.schema import TableSchema
 from linkage.tables.sql import quoted, text_literal
 
+ROW_NUMBER = "file_row_number"
+"""The column DuckDB adds."""
 NOT_TEXT = ("blob", "list", "array", "struct", "map", "union", "variant", "geometry")
 
 
@@ -21,22 +23,24 @@ def read_parquet(
     """The header of a Parquet file, and the query that gives ``ordinal``, ``row`` and our columns as text.
 
     Raises:
-        UserError: the file is damaged, lacks a required column, or holds one as bytes or nested values.
+        UserError: the file is damaged, lacks a required column or has one twice, or holds one as bytes or nested
+            values.
     """
     name = str(file)
     with readable(file):
+        headers = _names(connection, file)
+        if ROW_NUMBER in map(str.lower, headers):
+            raise UserError("reserved_column", file=file, column=ROW_NUMBER)
         relation = connection.sql(f"FROM {_scan(file)}")
-        headers = [column for column in relation.columns if column != "file_row_number"]
-        types = dict(zip(relation.columns, relation.types, strict=True))
     header = recognise(headers, schema, columns, name)
     require(header, schema, headers, name)
     wanted = []
     for column, position in header.positions.items():
-        kind = types[headers[position]].id
+        kind = relation.types[position].id
         if kind in NOT_TEXT:
             raise UserError("column_not_text", file=file, column=headers[position], type=kind)
-        wanted.append(f"{_as_text(quoted(headers[position]), kind)} AS {quoted(column)}")
-    place = "file_row_number AS ordinal, file_row_number + 1 AS row"
+        wanted.append(f"{_as_text(quoted(relation.columns[position]), kind)} AS {quoted(column)}")
+    place = f"{ROW_NUMBER} AS ordinal, {ROW_NUMBER} + 1 AS row"
     return header, f"SELECT {place}, {', '.join(wanted)} FROM {_scan(file)}"
 
 
@@ -67,8 +71,20 @@ def readable(file: Path) -> Iterator[None]:
         raise UserError("damaged_file", file=file) from error
 
 
+def _names(connection: duckdb.DuckDBPyConnection, file: Path) -> list[str]:
+    """The columns as the file names them: two may have the same name, which DuckDB changes."""
+    entries = connection.execute(f"SELECT name, num_children FROM parquet_schema({_literal(file)})").fetchall()
+    names: list[str] = []
+    nested = 0
+    for name, children in entries[1:]:
+        if not nested:
+            names.append(name)
+        nested += (children or 0) - bool(nested)
+    return names
+
+
 def _scan(file: Path) -> str:
-    return f"read_parquet({_literal(file)}, file_row_number = true, hive_partitioning = false)"
+    return f"read_parquet({_literal(file)}, {ROW_NUMBER} = true, hive_partitioning = false)"
 
 
 def _literal(file: Path) -> str:

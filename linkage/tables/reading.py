@@ -20,6 +20,9 @@ MOST_NAMED = 40
 IDENTIFIERS = ("dose_id", "citizen_id")
 WHITE = " \t\r\n\v\f\x85\xa0\u1680\u180e\u2028\u2029\u202f\u205f\u3000\ufeff" + "".join(map(chr, range(0x2000, 0x200C)))
 """White space: a cell of nothing else is empty."""
+WIDE_DIGITS = "０１２３４５６７８９"
+SEPARATORS = WHITE + ".．-‐‑‒–—―−－'’‘ʼ´`＇"
+"""What people write between the digits of a citizen_id."""
 
 Notice = tuple[str, dict[str, object]]
 
@@ -66,7 +69,8 @@ def read_table(
 
     ``<table>``: key BIGINT (reading order over all rows), file_no INTEGER, row BIGINT (as a person counts),
     then every column of the schema as text as typed; empty or white space only is NULL. ``dose_id`` and
-    ``citizen_id`` are trimmed; a ``citizen_id`` of 10 or 11 digits gets back the zeros a spreadsheet took.
+    ``citizen_id`` are trimmed; a ``citizen_id`` written with separators or full-width digits becomes bare
+    digits, and one of 10 or 11 digits gets back the zeros a spreadsheet took.
     ``<table>_quarantine``: key, file, row, id, problem.
 
     Of rows with the same ``dose_id`` the first is kept; of those with the same ``citizen_id`` the one with
@@ -151,7 +155,9 @@ class _Reading:
 
     def finish(self) -> TableReport:
         """Set the unusable rows aside and count."""
-        self._restore_zeros()
+        if "citizen_id" in self.schema.columns:
+            self._join_digits()
+            self._restore_zeros()
         self._check_cells()
         schema = self.schema
         self._set_aside(f"no_{schema.id_column}", f"{quoted(schema.id_column)} IS NULL")
@@ -225,9 +231,16 @@ class _Reading:
             self._insert(f"FROM ({query})", header.positions, base, len(self._files))
         self._files.append(FileReport(str(file), None, digest, rows))
 
+    def _join_digits(self) -> None:
+        bare = f"translate(citizen_id, {text_literal(WIDE_DIGITS + SEPARATORS)}, '0123456789')"
+        done = self._connection.execute(
+            f"UPDATE {self._table} SET citizen_id = {bare} "
+            f"WHERE NOT regexp_full_match(citizen_id, '[0-9]*') AND regexp_full_match({bare}, '[0-9]{{10,12}}')"
+        ).fetchone()
+        if done and done[0]:
+            self.notices.append(("digits_joined", {"table": self.schema.name, "count": done[0]}))
+
     def _restore_zeros(self) -> None:
-        if "citizen_id" not in self.schema.columns:
-            return
         done = self._connection.execute(
             f"UPDATE {self._table} SET citizen_id = lpad(citizen_id, 12, '0') "
             "WHERE regexp_full_match(citizen_id, '[0-9]{10,11}')"

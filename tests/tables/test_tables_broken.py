@@ -34,6 +34,12 @@ def workbook_bytes(*rows: tuple[object, ...]) -> bytes:
     return stream.getvalue()
 
 
+def parquet_named(*names: str) -> bytes:
+    stream = io.BytesIO()
+    pq.write_table(pa.table([pa.array(["1"])] * len(names), names=names), stream)
+    return stream.getvalue()
+
+
 def parquet_bytes(**columns: Any) -> bytes:
     stream = io.BytesIO()
     pq.write_table(pa.table(columns), stream)
@@ -99,6 +105,21 @@ REFUSED = {
     "parquet cut short": ("a.parquet", GOOD_PARQUET[:-30], "damaged_file"),
     "parquet in name only": ("a.parquet", b"PAR1" + b"x" * 100, "damaged_file"),
     "parquet without a name": ("a.parquet", parquet_bytes(dose_id=[1]), "missing_column"),
+    "a column twice in parquet": (
+        "a.parquet",
+        parquet_named("dose_id", "full_name", "full_name"),
+        "same_column_twice",
+    ),
+    "a column twice in other case": (
+        "a.parquet",
+        parquet_named("Dose_ID", "dose_id", "full_name"),
+        "same_column_twice",
+    ),
+    "reserved column in parquet": (
+        "a.parquet",
+        parquet_named("dose_id", "full_name", "File_Row_Number"),
+        "reserved_column",
+    ),
     "nested parquet": ("a.parquet", parquet_bytes(dose_id=[1], full_name=[["A"]]), "column_not_text"),
     "bytes in parquet": ("a.parquet", parquet_bytes(dose_id=[b"\xff"], full_name=["A"]), "column_not_text"),
     "workbook cut short": ("a.xlsx", GOOD_BOOK[:-400], "damaged_file"),
@@ -359,6 +380,37 @@ def test_headers_without_rows_are_a_notice(tmp_path: Path, read: Read) -> None:
     outcome = read(file)
     assert outcome.report.rows_read == 0
     assert [key for key, _ in outcome.report.notices] == ["no_rows"]
+
+
+def test_nested_and_repeated_columns_nobody_asked_for_are_left(tmp_path: Path, read: Read) -> None:
+    people = pa.array([[{"x": 1, "y": [2]}]])
+    names = ["more", "MORE", "dose_id", "rest", "full_name"]
+    columns = [people, people, pa.array(["1"]), people, pa.array(["A"])]
+    pq.write_table(pa.table(columns, names=names), tmp_path / "a.parquet")
+    outcome = read(tmp_path / "a.parquet")
+    assert (outcome.rows[1]["dose_id"], outcome.rows[1]["full_name"]) == ("1", "A")
+    assert outcome.report.notices == (("unknown_columns", {"table": "doses", "names": "more, MORE, rest"}),)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "003 190 000 071",
+        "003.190.000.071",
+        "003-190–000071",
+        "'003190000071",
+        "００３190000071",
+        "3 190 000 071",
+        "003\u00a0190000071",
+    ],
+)
+def test_one_citizen_number_however_it_is_written(tmp_path: Path, read: Read, written: str) -> None:
+    file = tmp_path / "c.csv"
+    file.write_text(f"citizen_id,full_name\n{written},A\n003190000071,B\nAB-12 3,C\n003-1,D\n")
+    outcome = read(file, CITIZENS)
+    assert outcome.problems == [(3, "duplicate_citizen_id")]
+    assert [row["citizen_id"] for row in outcome.rows.values()] == ["003190000071", "AB-12 3", "003-1"]
+    assert outcome.report.notices[0] == ("digits_joined", {"table": "citizens", "count": 1})
 
 
 def test_bad_rows_of_parquet_and_workbooks(tmp_path: Path, read: Read) -> None:

@@ -246,6 +246,14 @@ def test_every_sheet_with_headers_is_read(tmp_path: Path) -> None:
 
 def test_notices_can_be_said() -> None:
     facts = {"table": "doses", "names": "x", "file": "a.csv", "count": 3}
-    for key in ("unknown_columns", "unnamed_columns", "files_ignored", "sheets_ignored", "zeros_restored", "no_rows"):
+    for key in (
+        "unknown_columns",
+        "unnamed_columns",
+        "files_ignored",
+        "sheets_ignored",
+        "zeros_restored",
+        "digits_joined",
+        "no_rows",
+    ):
         for language in catalogue()[key]:
             assert "{" not in say(key, language, **facts)
