@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 import duckdb
 import pyarrow as pa
 
+from linkage.messages import catalogue, say
+
 EXACT, DIFFERS, MALFORMED, NONE = "exact", "details differ", "malformed number", "no number"
 FOREIGN = "foreigner"
 
@@ -71,6 +73,11 @@ class Figure:
     high: float
     realised: float
 
+    @property
+    def met(self) -> bool:
+        """It came out within the range."""
+        return self.low <= self.realised <= self.high
+
 
 def classify(connection: duckdb.DuckDBPyConnection, citizens: pa.Table, doses: pa.Table, truth: pa.Table) -> None:
     """Make the table ``seen``: each dose with the class the platform would put it in."""
@@ -86,40 +93,46 @@ def measure(connection: duckdb.DuckDBPyConnection, twin_pairs: float) -> tuple[F
     extra, doubled, absent = _row(connection, PERSONS)
     without = share.get(NONE, 0.0) + share.get(MALFORMED, 0.0)
     return (
-        Figure("doses that agree on number, name and birth date", "%", 55.5, 58.5, share.get(EXACT, 0.0)),
-        Figure("doses with a well-formed number that disagree", "%", 20, 22.5, share.get(DIFFERS, 0.0)),
-        Figure("doses with no or a malformed number", "%", 19, 22, without),
-        Figure("doses of foreigners", "%", 0.2, 0.4, share.get(FOREIGN, 0.0)),
-        Figure("doses without usable number still recoverable", "%", 93, 100, *_row(connection, RECOVERABLE)),
-        Figure("doses a profile, right", "doses", 2.45, 2.60, right),
-        Figure("doses a profile, wrong", "doses", 2.20, 2.36, wrong),
-        Figure("doses a profile, no usable number", "doses", 2.18, 2.34, none),
-        Figure("profiles beyond vaccinated people", "%", 3, 7, extra),
-        Figure("doses entered twice", "%", 1.2, 1.8, doubled),
-        Figure("vaccinated people missing from the registry", "%", 1.5, 2.5, absent),
-        Figure("pairs of twins a commune of 9,200", "pairs", 55, 80, twin_pairs * 9_200),
-        Figure("name, birth date and sex right, nationwide", "%", 50, 68, _right(connection, "full_name")),
-        Figure("the same within a province", "%", 97, 98.2, _right(connection, "full_name, province")),
+        Figure("doses_that_agree_on_number_name_and_birth_date", "%", 55.5, 58.5, share.get(EXACT, 0.0)),
+        Figure("doses_with_a_well_formed_number_that_disagree", "%", 20, 22.5, share.get(DIFFERS, 0.0)),
+        Figure("doses_with_no_or_a_malformed_number", "%", 19, 22, without),
+        Figure("doses_of_foreigners", "%", 0.2, 0.4, share.get(FOREIGN, 0.0)),
+        Figure("doses_without_usable_number_still_recoverable", "%", 93, 100, *_row(connection, RECOVERABLE)),
+        Figure("doses_a_profile_right", "doses", 2.45, 2.60, right),
+        Figure("doses_a_profile_wrong", "doses", 2.20, 2.36, wrong),
+        Figure("doses_a_profile_no_usable_number", "doses", 2.18, 2.34, none),
+        Figure("profiles_beyond_vaccinated_people", "%", 3, 7, extra),
+        Figure("doses_entered_twice", "%", 1.2, 1.8, doubled),
+        Figure("vaccinated_people_missing_from_the_registry", "%", 1.5, 2.5, absent),
+        Figure("pairs_of_twins_a_commune_of_9_200", "pairs", 55, 80, twin_pairs * 9_200),
+        Figure("name_birth_date_and_sex_right_nationwide", "%", 50, 68, _right(connection, "full_name")),
+        Figure("the_same_within_a_province", "%", 97, 98.2, _right(connection, "full_name, province")),
         Figure(
-            "the same within a commune",
+            "the_same_within_a_commune",
             "%",
             99.93,
             100,
             _right(connection, "full_name, province, district, commune"),
         ),
-        Figure("two people share a name", "10⁻⁵", 4, 9, _collision(connection, ".")),
-        Figure("two people share a name, with Thị", "10⁻⁵", 20, 35, _collision(connection, " Thị ")),
-        Figure("two share a name, surname Văn given", "10⁻⁵", 50, 80, _collision(connection, "^[^ ]+ Văn [^ ]+$")),
+        Figure("two_people_share_a_name", "10⁻⁵", 4, 9, _collision(connection, ".")),
+        Figure("two_people_share_a_name_with_thi", "10⁻⁵", 20, 35, _collision(connection, " Thị ")),
+        Figure("two_share_a_name_surname_van_given", "10⁻⁵", 50, 80, _collision(connection, "^[^ ]+ Văn [^ ]+$")),
     )
 
 
-def as_table(figures: Sequence[Figure]) -> str:
+def as_table(figures: Sequence[Figure], language: str = "en") -> str:
     """A text table of realised against target figures."""
-    lines = [f"{'figure':<50} {'realised':>9} {'target':>15}  unit"]
+    name, realised, target, unit = say("figures.heading", language).split("|")
+    lines = [f"{name:<50} {realised:>9} {target:>15}  {unit}"]
     for figure in figures:
-        mark = " " if figure.low <= figure.realised <= figure.high else "!"
+        mark = " " if figure.met else "!"
         aim = f"{figure.low:g} – {figure.high:g}"
-        lines.append(f"{figure.name:<50} {figure.realised:>9.2f}{mark}{aim:>15}  {figure.unit}")
+        key = f"unit.{figure.unit}"
+        unit = say(key, language) if key in catalogue() else figure.unit
+        name = say(f"figure.{figure.name}", language)
+        lines.append(f"{name:<50} {figure.realised:>9.2f}{mark}{aim:>15}  {unit}")
+    if not all(figure.met for figure in figures):
+        lines.append(say("figures.legend", language))
     return "\n".join(lines) + "\n"
 
 

@@ -15,6 +15,7 @@ from linkage.errors import UserError
 from linkage.explain import explain
 from linkage.messages import say
 from linkage.progress import Progress, Terminal
+from linkage.reports.pages import count, percent
 from linkage.run import ScoreJob, score
 from linkage.tables import load_column_map, refuse_to_overwrite
 from models import Model, ModelError, load
@@ -42,7 +43,7 @@ def _synth(flags: argparse.Namespace) -> Result:
         progress=_progress(flags),
     )
     data = {"citizens": report.citizens, "doses": report.doses, "labels": report.labels}
-    return Result(population.as_table(report.figures), data)
+    return Result(population.as_table(report.figures, flags.lang), data)
 
 
 def _train(flags: argparse.Namespace) -> Result:
@@ -68,7 +69,7 @@ def _train(flags: argparse.Namespace) -> Result:
         digest=model.digest[:12],
         accept=f"{model.thresholds.accept:.4f}",
         review=f"{model.thresholds.review:.4f}",
-        accepted=f"{thresholds['accepted']:,}",
+        accepted=count(thresholds["accepted"], flags.lang),
         false_links=thresholds["false_links"],
     )
     return Result(text, {"model": model.name, "digest": model.digest, "thresholds": thresholds})
@@ -96,14 +97,14 @@ def _score(flags: argparse.Namespace) -> Result:
 def _summary(manifest: Mapping[str, Any], out: Path, language: str) -> str:
     rows = manifest["rows_in"]
     lines = [
-        f"{say(f'decision.{name}', language):<28}{number:>14,}{number / rows if rows else 0:>9.2%}"
+        f"{say(f'decision.{name}', language):<28}{count(number, language):>14}"
+        f"{percent(number / rows if rows else 0.0, language):>10}"
         for name, number in manifest["decisions"].items()
     ]
     notices = [say(key, language, **facts) for table in manifest["inputs"].values() for key, facts in table["notices"]]
-    forgone = manifest["blocking"]["pairs_forgone"]
-    pairs = say("score.pairs", language, pairs=f"{manifest['blocking']['pairs']:,}", forgone=f"{forgone:,}", out=out)
-    total = f"{say('score.rows_in', language):<28}{rows:>14,}"
-    return "\n".join([*notices, *lines, total, pairs])
+    pairs, forgone = (count(manifest["blocking"][name], language) for name in ("pairs", "pairs_forgone"))
+    total = f"{say('score.rows_in', language):<28}{count(rows, language):>14}"
+    return "\n".join([*notices, *lines, total, say("score.pairs", language, pairs=pairs, forgone=forgone, out=out)])
 
 
 def _evaluate(flags: argparse.Namespace) -> Result:
@@ -121,7 +122,7 @@ def _evaluate(flags: argparse.Namespace) -> Result:
 def _measured(found: evaluation.Evaluation, out: Path, language: str) -> str:
     overall = found.overall
     shares = {"precision": overall.precision, "recall": overall.recall, "review": overall.review_share}
-    figures = {name: "–" if share.value is None else f"{share.value:.2%}" for name, share in shares.items()}
+    figures = {name: percent(share.value, language) for name, share in shares.items()}
     figures["page"] = str(out / "index.html")
     return "\n".join([*evaluation.notices(found, language), say("evaluate.done", language, **figures)])
 
@@ -179,7 +180,7 @@ def _demo(flags: argparse.Namespace) -> Result:
     found = evaluation.evaluate(out / "run", str(data / "truth.csv"), out / "evaluation", language=flags.lang)
     reports.report(out / "run", "province", out / "provinces.html", language=flags.lang)
     text = [
-        population.as_table(made.figures),
+        population.as_table(made.figures, flags.lang),
         _summary(manifest, out / "run", flags.lang),
         _measured(found, out / "evaluation", flags.lang),
         say("report.done", flags.lang, out=out / "provinces.html"),

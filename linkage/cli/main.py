@@ -4,6 +4,7 @@ import argparse
 import io
 import json
 import os
+import re
 import signal
 import sys
 import threading
@@ -19,11 +20,23 @@ from linkage.cli.flags import language_of
 from linkage.errors import UserError
 from linkage.messages import LANGUAGES, say
 
+PROBLEMS = (
+    ("cli.missing", r"the following arguments are required: (?P<flag>.+)"),
+    ("cli.unknown", r"unrecognized arguments: (?P<flag>.+)"),
+    ("cli.choice", r"argument (?P<flag>.+?): invalid choice: (?P<found>.+) \(choose from (?P<choices>.+)\)"),
+    ("cli.value", r"argument (?P<flag>.+?): invalid (?P<kind>.+) value: (?P<found>.+)"),
+    ("cli.no_value", r"argument (?P<flag>.+?): expected (one|at least one|\d+) arguments?"),
+)
+"""What the parser says, by the message that says it in both languages."""
+
 
 class _Parser(argparse.ArgumentParser):
     """One message and exit status 2, without the usage above it."""
 
     def error(self, message: str) -> NoReturn:
+        for key, pattern in PROBLEMS:
+            if found := re.fullmatch(pattern, message, re.DOTALL):
+                raise UserError(key, command=self.prog, **found.groupdict())
         raise UserError("cli.usage", command=self.prog, problem=message)
 
 
