@@ -2,7 +2,8 @@
 
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -127,7 +128,8 @@ def prepare(work: Workspace, job: ScoreJob, progress: Progress) -> dict[str, Any
         plan = plan_blocking(connection, specification, job.budget, progress=progress)
         return {"plan": asdict(plan), "registry": asdict(measure_registry(connection, specification))}
 
-    facts["block"] = work.stage("block", block, again=True)
+    with _usable(job.model):
+        facts["block"] = work.stage("block", block, again=True)
     return facts
 
 
@@ -140,10 +142,8 @@ def _score_partitions(work: Workspace, scoring: str, model: Model, progress: Pro
     statement = compile_deciding(model, f"({scoring})")
     [(end,)] = connection.execute("SELECT coalesce(max(key), -1) + 1 FROM doses_compared").fetchall()
     bounds = {"first": 0, "last": -1}
-    try:
+    with _usable(model):
         work.stage("candidates", lambda: _run(connection, f"CREATE TABLE candidates AS {statement}", bounds))
-    except (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException) as error:
-        raise UserError("model.sql", name=model.name) from error
     for first in range(0, end, PARTITION):
         progress("score", first, end)
         bounds = {"first": first, "last": first + PARTITION - 1}
@@ -153,6 +153,15 @@ def _score_partitions(work: Workspace, scoring: str, model: Model, progress: Pro
 
         work.stage(f"score {first:,}", insert)
     progress("score", end, end)
+
+
+@contextmanager
+def _usable(model: Model) -> Iterator[None]:
+    """A model's own SQL that the engine refuses is the model's fault, not ours."""
+    try:
+        yield
+    except (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException) as error:
+        raise UserError("model.sql", name=model.name) from error
 
 
 def _run(connection: duckdb.DuckDBPyConnection, sql: str, values: dict[str, int]) -> None:

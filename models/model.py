@@ -172,6 +172,8 @@ def _check(model: Model) -> None:
     """Raise ValueError where a number would make a decision meaningless, KeyError where one is missing."""
     if not re.fullmatch(r"[\w. -]{1,100}", model.name):
         raise ValueError("its name must be letters, digits, spaces, points, dashes and underscores")
+    if not isinstance(model.evidence, dict):
+        raise ValueError("its evidence is no object")
     if not model.specification.comparisons:
         raise ValueError("it has no comparison")
     numbers = {
