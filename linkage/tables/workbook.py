@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -10,6 +11,7 @@ import pyarrow as pa
 import python_calamine
 
 from linkage.errors import UserError
+from linkage.tables.extent import check_extent
 from linkage.tables.headers import Header, columns_in, recognise, require
 from linkage.tables.schema import Chunk, TableSchema
 
@@ -40,25 +42,24 @@ def read_workbook(file: Path, schema: TableSchema, columns: Mapping[str, str]) -
     """The sheets with the required headers near the top; titles above and two rows of headers are allowed.
 
     Raises:
-        UserError: the file is damaged or protected, no sheet has the headers, or one has a column twice.
+        UserError: the file is damaged, protected or far too large, no sheet has the headers, or one has a
+            column twice.
     """
-    try:
+    check_extent(file)
+    with _readable(file):
         workbook = python_calamine.load_workbook(str(file))
         names = [sheet.name for sheet in workbook.sheets_metadata if sheet.typ == _WORKSHEET]
         sheets = [workbook.get_sheet_by_name(name) for name in names]
-    except python_calamine.PasswordError as error:
-        raise UserError("workbook_protected", file=file) from error
-    except (python_calamine.CalamineError, OSError, ValueError) as error:
-        raise UserError("damaged_file", file=file) from error
     recognised: list[Sheet] = []
     ignored: list[str] = []
     best: list[str] = []
     for sheet in sheets:
-        top = [[_text(cell) for cell in row] for row in islice(sheet.iter_rows(), HEADER_WITHIN + 1)]
+        with _readable(file):
+            top = [[_text(cell) for cell in row] for row in islice(sheet.iter_rows(), HEADER_WITHIN + 1)]
         headers, data_row = _find_header(top, schema, columns)
         if set(schema.required) <= columns_in(headers, schema, columns):
             header = recognise(headers, schema, columns, f"{file} [{sheet.name}]")
-            recognised.append(Sheet(sheet.name, header, _chunks(sheet, header, data_row)))
+            recognised.append(Sheet(sheet.name, header, _chunks(file, sheet, header, data_row)))
         else:
             ignored.append(sheet.name)
             best = max(best, headers, key=lambda row: (len(columns_in(row, schema, columns)), sum(map(bool, row))))
@@ -70,6 +71,25 @@ def read_workbook(file: Path, schema: TableSchema, columns: Mapping[str, str]) -
 
 
 _WORKSHEET = python_calamine.SheetTypeEnum.WorkSheet
+
+
+@contextmanager
+def _readable(file: Path) -> Iterator[None]:
+    """Damage is reported in many ways; a panic of the reader is no `Exception`.
+
+    Raises:
+        UserError: the file is damaged or protected.
+    """
+    try:
+        yield
+    except python_calamine.PasswordError as error:
+        raise UserError("workbook_protected", file=file) from error
+    except (python_calamine.CalamineError, OSError, ValueError) as error:
+        raise UserError("damaged_file", file=file) from error
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise UserError("damaged_file", file=file) from error
 
 
 def _find_header(top: list[list[str]], schema: TableSchema, columns: Mapping[str, str]) -> tuple[list[str], int]:
@@ -97,11 +117,15 @@ def _merged(upper: list[str], lower: list[str], schema: TableSchema, columns: Ma
     ]
 
 
-def _chunks(sheet: python_calamine.CalamineSheet, header: Header, data_row: int) -> Iterator[Chunk]:
+def _chunks(file: Path, sheet: python_calamine.CalamineSheet, header: Header, data_row: int) -> Iterator[Chunk]:
     rows = enumerate(islice(sheet.iter_rows(), data_row, None), data_row + 1)
     total = max(sheet.total_height, 1)
     ordinal = 0
-    while batch := list(islice(rows, CHUNK_ROWS)):
+    while True:
+        with _readable(file):
+            batch = list(islice(rows, CHUNK_ROWS))
+        if not batch:
+            return
         filled = [(number, row) for number, row in batch if any(cell != "" for cell in row)]
         numbers = [number for number, _ in filled]
         columns = {
