@@ -173,7 +173,7 @@ def _check(model: Model) -> None:
     if not re.fullmatch(r"[\w. -]{1,100}", model.name):
         raise ValueError("its name must be letters, digits, spaces, points, dashes and underscores")
     if not isinstance(model.evidence, dict):
-        raise ValueError("its evidence is no object")
+        raise TypeError("its evidence is no object")
     if not model.specification.comparisons:
         raise ValueError("it has no comparison")
     numbers = {

@@ -49,11 +49,16 @@ def _whole(path: Path, write: Callable[[Path], int]) -> int:
 def refuse_to_overwrite(out: Path, *, force: bool, ours: frozenset[str] = frozenset()) -> None:
     """Check that ``out`` may be written; a folder is only ever replaced when it holds nothing but ``ours``.
 
+    Without ``ours`` the result is a file.
+
     Raises:
-        UserError: ``out`` exists and ``force`` is not set, or it is a folder with other files in it.
+        UserError: ``out`` exists and ``force`` is not set, or it is a folder with other files in it, or a file where
+            a folder is to be.
     """
     if (out.exists() or out.is_symlink()) and not force:
         raise UserError("run.exists", path=out)
+    if ours and out.exists() and not out.is_dir():
+        raise UserError("run.is_file", path=out)
     others = sorted(path.name for path in out.iterdir() if path.name not in ours) if out.is_dir() else []
     if others:
         raise UserError("run.not_ours", path=out, name=others[0])

@@ -191,3 +191,6 @@ def test_force_never_replaces_what_we_did_not_write(
         assert main(arguments) == 2
         assert "mine.txt" in capsys.readouterr().err
         assert (tmp_path / "letters" / "mine.txt").read_text(encoding="utf-8") == "mine"
+    assert main(_score(small_population, trained_folder, tmp_path / "letters" / "mine.txt", "--force")) == 2
+    assert "mine.txt" in capsys.readouterr().err
+    assert (tmp_path / "letters" / "mine.txt").read_text(encoding="utf-8") == "mine"
