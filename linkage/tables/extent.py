@@ -58,12 +58,12 @@ class _Extent:
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         """An element begins; the prefix of its name does not count."""
-        element = name[name.find(":") + 1 :]
+        element = name[name.index(":") + 1 :] if ":" in name else name
         if element == "c":
             self._move_to(attributes.get("r"))
         elif element in {"v", "is"}:
-            self.rows = max(self.rows, self._row)
-            self.columns = max(self.columns, self._column)
+            if self._row > self.rows or self._column > self.columns:
+                self.rows, self.columns = max(self.rows, self._row), max(self.columns, self._column)
         elif element == "row":
             self._row = int(attributes["r"]) if "r" in attributes else self._row + 1
             self._column = 0
