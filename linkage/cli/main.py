@@ -74,11 +74,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _diagnosed(error: BaseException, language: str) -> tuple[str, int]:
     """What to say of an error that nothing foresaw: never its own text, which may hold a person's data."""
-    if isinstance(error, MemoryError | duckdb.OutOfMemoryException):
+    # a commit that lacks room says so in its text alone
+    of_engine = str(error).lower() if isinstance(error, duckdb.Error) else ""
+    if isinstance(error, MemoryError | duckdb.OutOfMemoryException) or "memory" in of_engine:
         return say("run.out_of_memory", language), 2
     if isinstance(error, OSError):
         return say("run.disk", language, reason=error.strerror or type(error).__name__), 2
-    if isinstance(error, duckdb.IOException | duckdb.FatalException):
+    if isinstance(error, duckdb.IOException | duckdb.FatalException) or "disk" in of_engine or "space" in of_engine:
         return say("run.disk", language, reason=type(error).__name__), 2
     return say("internal_error", language, error=type(error).__name__), 1
 
