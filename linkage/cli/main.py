@@ -74,14 +74,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _diagnosed(error: BaseException, language: str) -> tuple[str, int]:
     """What to say of an error that nothing foresaw: never its own text, which may hold a person's data."""
-    # a commit that lacks room says so in its text alone
-    of_engine = str(error).lower() if isinstance(error, duckdb.Error) else ""
-    if isinstance(error, MemoryError | duckdb.OutOfMemoryException) or "memory" in of_engine:
-        return say("run.out_of_memory", language), 2
-    if isinstance(error, OSError):
-        return say("run.disk", language, reason=error.strerror or type(error).__name__), 2
-    if isinstance(error, duckdb.IOException | duckdb.FatalException) or "disk" in of_engine or "space" in of_engine:
-        return say("run.disk", language, reason=type(error).__name__), 2
+    cause: BaseException | None = error
+    while cause is not None:
+        # a commit that lacks room says so in its text alone; and what tidies up after an error may fail and hide it
+        of_engine = str(cause).lower() if isinstance(cause, duckdb.Error) else ""
+        if isinstance(cause, MemoryError | duckdb.OutOfMemoryException) or "memory" in of_engine:
+            return say("run.out_of_memory", language), 2
+        if isinstance(cause, OSError):
+            return say("run.disk", language, reason=cause.strerror or type(cause).__name__), 2
+        if isinstance(cause, duckdb.IOException) or "disk" in of_engine or "space" in of_engine:
+            return say("run.disk", language, reason=type(cause).__name__), 2
+        cause = cause.__context__
     return say("internal_error", language, error=type(error).__name__), 1
 
 
