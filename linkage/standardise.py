@@ -16,6 +16,7 @@ from duckdb import DuckDBPyConnection
 from duckdb.func import FunctionNullHandling, PythonUDFType
 
 from linkage.progress import Progress, silent
+from linkage.tables.sql import quoted
 from linkage.vietnamese import (
     is_foreign,
     parse_birth_date,
@@ -69,12 +70,8 @@ def standardise(connection: DuckDBPyConnection, tables: Mapping[str, str], *, pr
             connection.execute(_mapping(each, list(sources.values())))
         for done, (into, source) in enumerate(sources.items(), start=len(_FIELDS)):
             progress("standardise", done, steps)
-            connection.execute(f"CREATE OR REPLACE TABLE {_quoted(into)} AS {_standardised(source)}")
+            connection.execute(f"CREATE OR REPLACE TABLE {quoted(into)} AS {_standardised(source)}")
     progress("standardise", steps, steps)
-
-
-def _quoted(identifier: str) -> str:
-    return '"' + identifier.replace('"', '""') + '"'
 
 
 def _name(text: str) -> Row:
@@ -226,13 +223,13 @@ _TYPED = (
 
 def _source(connection: DuckDBPyConnection, raw: str) -> str:
     """The typed columns of a raw table under the same names for doses and citizens."""
-    found = {row[0] for row in connection.execute(f"DESCRIBE {_quoted(raw)}").fetchall()}
+    found = {row[0] for row in connection.execute(f"DESCRIBE {quoted(raw)}").fetchall()}
     renamed = {"national_id": "citizen_id"} if "citizen_id" in found else {}
     sources = {column: renamed.get(column, column) for column in _TYPED}
     typed = (
         f"{source if source in found else 'NULL::VARCHAR'} AS typed_{column}" for column, source in sources.items()
     )
-    return f"(SELECT key, {', '.join(typed)} FROM {_quoted(raw)})"
+    return f"(SELECT key, {', '.join(typed)} FROM {quoted(raw)})"
 
 
 def _mapping(each: _Field, sources: list[str]) -> str:

@@ -10,6 +10,15 @@ __all__ = ["KINDS", "compile_corrections", "compile_kinds", "compile_outcome"]
 
 _REGISTRY_COLUMN = {"national_id": "citizen_id"}
 
+
+def _plain(typed: str, standardised: str) -> str:
+    return f"""CASE
+      WHEN r.{standardised} IS NULL OR l.{standardised} = r.{standardised} THEN NULL
+      WHEN t.{typed} IS NULL THEN 'missing'
+      WHEN l.{standardised} IS NULL THEN 'malformed'
+      ELSE 'other' END"""
+
+
 KINDS: Mapping[str, str] = {
     "full_name": """CASE
       WHEN l.name = r.name THEN NULL
@@ -28,11 +37,7 @@ KINDS: Mapping[str, str] = {
       WHEN l.born_swapped = r.born THEN 'day_month_swap'
       WHEN length(l.born) = length(r.born) AND hamming(l.born, r.born) = 1 THEN 'one_digit'
       ELSE 'other' END""",
-    "sex": """CASE
-      WHEN r.sex IS NULL OR l.sex = r.sex THEN NULL
-      WHEN t.sex IS NULL THEN 'missing'
-      WHEN l.sex IS NULL THEN 'malformed'
-      ELSE 'other' END""",
+    "sex": _plain("sex", "sex"),
     "national_id": """CASE
       WHEN l.id = r.id AND l.id_repair IN ('none', 'separators') THEN NULL
       WHEN t.national_id IS NULL THEN 'missing'
@@ -42,24 +47,9 @@ KINDS: Mapping[str, str] = {
       WHEN l.id IS NULL THEN 'malformed'
       WHEN damerau_levenshtein(l.id, r.id) = 1 THEN 'one_digit'
       ELSE 'other' END""",
-    "health_insurance_no": """CASE
-      WHEN r.insurance_no IS NULL OR l.insurance_no = r.insurance_no THEN NULL
-      WHEN t.health_insurance_no IS NULL THEN 'missing'
-      WHEN l.insurance_no IS NULL THEN 'malformed'
-      ELSE 'other' END""",
-    "phone": """CASE
-      WHEN r.phone IS NULL OR l.phone = r.phone THEN NULL
-      WHEN t.phone IS NULL THEN 'missing'
-      WHEN l.phone IS NULL THEN 'malformed'
-      ELSE 'other' END""",
-    **{
-        field: f"""CASE
-      WHEN r.{field} IS NULL OR l.{field} = r.{field} THEN NULL
-      WHEN t.{field} IS NULL THEN 'missing'
-      WHEN l.{field} IS NULL THEN 'malformed'
-      ELSE 'other' END"""
-        for field in ("province", "district", "commune")
-    },
+    "health_insurance_no": _plain("health_insurance_no", "insurance_no"),
+    "phone": _plain("phone", "phone"),
+    **{unit: _plain(unit, unit) for unit in ("province", "district", "commune")},
     "address": """CASE
       WHEN r.address IS NULL OR l.address = r.address THEN NULL
       WHEN t.address IS NULL THEN 'missing'
