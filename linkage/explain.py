@@ -117,7 +117,7 @@ def explain(run: Path, dose_id: str) -> Explanation:
         rule=decision["rule"],
         probability_of_none=none if explained else 1.0,
         candidates=explained[:SHOWN],
-        reasons=tuple(_reasons(decision, explained, model, problems)),
+        reasons=tuple(_reasons(decision, explained, model, problems)) + _set_aside(decision, problems),
     )
 
 
@@ -188,6 +188,12 @@ def _reasons(
     if against:
         reasons.append(("explain.against", {"levels": tuple((x.comparison, x.level) for x in against)}))
     return reasons
+
+
+def _set_aside(decision: dict[str, Any], problems: list[str]) -> tuple[tuple[str, dict[str, Any]], ...]:
+    if decision["decision"] == "quarantine" or not problems:
+        return ()
+    return (("explain.also_set_aside", {"rows": len(problems)}),)
 
 
 def _worded(facts: dict[str, Any], language: str) -> dict[str, Any]:

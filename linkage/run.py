@@ -5,6 +5,7 @@ import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -236,7 +237,11 @@ def _manifest(work: Workspace, job: ScoreJob, facts: dict[str, Any], written: di
         "blocking": {"pairs": plan.pairs, "pairs_forgone": plan.pairs_forgone, **asdict(plan)},
         "model": {"name": job.model.name, "digest": job.model.digest},
         "settings": job.settings() | {"threads": job.threads, "memory": job.memory},
-        "versions": {"duckdb": duckdb.__version__, "python": platform.python_version()},
+        "versions": {
+            "dose-linkage": version("dose-linkage"),
+            "duckdb": duckdb.__version__,
+            "python": platform.python_version(),
+        },
         "files": written,
         "stages": work.stages(),
     }

@@ -1,8 +1,10 @@
 """The commands: flags to calls, results to words."""
 
 import argparse
+import json
 import shutil
 from collections.abc import Mapping
+from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -134,21 +136,22 @@ def _explain(flags: argparse.Namespace) -> Result:
 
 def _report(flags: argparse.Namespace) -> Result:
     found = reports.report(flags.run_folder, flags.by, flags.out, language=flags.lang, force=flags.force)
-    return Result(
-        say("report.done", flags.lang, out=flags.out), {"units": len(found.lines), "doses": found.total.doses}
-    )
+    return Result(say("report.done", flags.lang, out=flags.out), asdict(found))
 
 
 def _model(flags: argparse.Namespace) -> Result:
     model = read_model(flags.name)
-    data = {"name": model.name, "digest": model.digest, "evidence": dict(model.evidence)}
-    lines = [f"{model.name} {model.digest}"]
+    thresholds = model.thresholds
+    lines = [
+        f"{model.name} {model.digest}",
+        say("model.thresholds", flags.lang, accept=f"{thresholds.accept:.6f}", review=f"{thresholds.review:.6f}"),
+    ]
     lines += [
         f"{comparison}: {level} m={learned.m:.4g} u={learned.u:.4g}"
         for comparison, levels in model.parameters.items()
         for level, learned in levels.items()
     ]
-    return Result("\n".join(lines), data)
+    return Result("\n".join(lines), {"digest": model.digest, **json.loads(model.to_json())})
 
 
 def _demo(flags: argparse.Namespace) -> Result:

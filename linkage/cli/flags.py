@@ -7,19 +7,21 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from linkage.messages import LANGUAGES, say
+from linkage.messages import LANGUAGES, catalogue, say
 
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """One flag; its help is the message ``flag.<name>``."""
+    """One flag; its help is the message ``flag.<command>.<name>``, or else ``flag.<name>``."""
 
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)
 
-    def add_to(self, parser: argparse.ArgumentParser, language: str) -> None:
-        """Add the flag to a parser."""
-        text = say(f"flag.{self.name.lstrip('-').lower().replace('-', '_')}", language).replace("%", "%%")
+    def add_to(self, parser: argparse.ArgumentParser, command: str, language: str) -> None:
+        """Add the flag to the parser of a command."""
+        name = self.name.lstrip("-").lower().replace("-", "_")
+        own = f"flag.{command}.{name}"
+        text = say(own if own in catalogue() else f"flag.{name}", language).replace("%", "%%")
         parser.add_argument(self.name, help=text, **self.options)
 
 

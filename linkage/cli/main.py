@@ -121,7 +121,7 @@ def _parser(language: str) -> argparse.ArgumentParser:
         about = say(f"cli.{command.name}", language)
         one = parsers.add_parser(command.name, help=about, description=about, allow_abbrev=False)
         for flag in command.flags:
-            flag.add_to(one, language)
+            flag.add_to(one, command.name, language)
         one.add_argument("--json", action="store_true", help=say("flag.json", language))
         one.add_argument("--lang", choices=LANGUAGES, default=language, help=say("flag.lang", language))
         one.set_defaults(run=command.run)
