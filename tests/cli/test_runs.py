@@ -78,13 +78,14 @@ def test_kill_at_any_moment_leaves_nothing_half_written_and_resume_ends_the_same
     arguments = _arguments(
         small_population / "doses.csv", small_population / "citizens.csv", trained_folder, out, "--resume"
     )
-    moments = random.Random(5)
+    jitter = random.Random(5)
     killed = 0
-    for _ in range(40):
+    # ever later, so that each process gets further than the one before, on a machine of any speed
+    for attempt in range(60):
         process = subprocess.Popen(
             [sys.executable, "-m", "linkage.cli", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        deadline = time.monotonic() + moments.uniform(2.0, 6.0)
+        deadline = time.monotonic() + 0.5 + 0.4 * attempt + jitter.uniform(0.0, 0.4)
         while process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.02)
         if process.poll() is None:
