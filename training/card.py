@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from models import Comparison, Level, Model, Registry, to_splink
@@ -20,7 +21,9 @@ def write_card(folder: Path, model: Model) -> None:
     settings = json.dumps(to_splink(model, registry), ensure_ascii=False, indent=1)
     (folder / "splink.json").write_text(settings + "\n", encoding="utf-8")
     (folder / "charts").mkdir(exist_ok=True)
-    _match_weights(model, registry).savefig(folder / "charts" / "match_weights.svg", metadata={"Date": None})
+    # without a salt of its own the drawing's ids differ from run to run
+    with rc_context({"svg.hashsalt": "match_weights"}):
+        _match_weights(model, registry).savefig(folder / "charts" / "match_weights.svg", metadata={"Date": None})
     (folder / "card.md").write_text(_card(model), encoding="utf-8")
 
 
