@@ -236,7 +236,7 @@ def _manifest(work: Workspace, job: ScoreJob, facts: dict[str, Any], written: di
         "inputs": {name: facts[name] for name in ("doses", "citizens")},
         "blocking": {"pairs": plan.pairs, "pairs_forgone": plan.pairs_forgone, **asdict(plan)},
         "model": {"name": job.model.name, "digest": job.model.digest},
-        "settings": job.settings() | {"threads": job.threads, "memory": job.memory},
+        "settings": {**work.settings, "threads": job.threads, "memory": job.memory},
         "versions": {
             "dose-linkage": version("dose-linkage"),
             "duckdb": duckdb.__version__,

@@ -51,6 +51,7 @@ class Workspace:
         threads: int,
         memory: str,
     ) -> None:
+        self.settings = settings
         self.target = target = target.absolute()
         refuse_to_overwrite(target, force=force, ours=ours)
         self.folder = target.with_name(target.name + ".partial")
