@@ -24,13 +24,18 @@ DIMENSIONS = {
     "id_group": "id_group",
     "registry": "CASE WHEN linkable THEN 'in_registry' ELSE 'absent' END",
     "entry": "CASE WHEN duplicate THEN 'duplicate' ELSE 'first' END",
+    "details": "details",
+    "twin": "twin",
     "outcome": "outcome",
     "rule": "rule",
     "stratum": "stratum",
 }
 """What figures are broken down by; each splits the doses without overlap. ``id_group`` is ``well_formed`` (a
 CCCD or CMND usable as typed, separators aside), ``repaired`` (one that had to be mended, such as a lost zero)
-or ``unusable`` (none, a placeholder, or another kind of number in the box)."""
+or ``unusable`` (none, a placeholder, or another kind of number in the box). ``details``, ``twin`` and ``stratum``
+are what truth says; a truth table without the column has no such dimension."""
+
+OF_TRUTH = ("details", "twin", "stratum")
 
 COLUMNS = (
     *("dose_id", "decision", "outcome", "citizen_id", "probability"),
@@ -64,6 +69,8 @@ SELECT d.decision, d.outcome, coalesce(d.rule, '') AS rule, d.probability, d.mat
   s.citizen_id IS NOT NULL AS shown,
   t.duplicate_of IS NOT NULL AS duplicate,
   coalesce(t.stratum, '') AS stratum,
+  coalesce(t.details, '') AS details,
+  CASE WHEN lower(t.twin) IN ('1', '1.0', 'true') THEN 'twin' WHEN t.twin IS NULL THEN '' ELSE 'single' END AS twin,
   greatest(least(log2(greatest(d.probability, 1e-300) / greatest(1 - d.probability, 1e-300)), $max), -$max)
     AS odds_bits
 FROM doses d JOIN truth_used t USING (dose_id)
@@ -72,7 +79,7 @@ LEFT JOIN shown s ON s.dose_id = d.dose_id AND s.citizen_id = t.citizen_id
 
 TRUTH_USED = """
 CREATE VIEW truth_used AS
-SELECT dose_id, citizen_id, duplicate_of, stratum FROM truth
+SELECT dose_id, citizen_id, duplicate_of, stratum, details, twin FROM truth
 WHERE lower(coalesce(labelled, '')) NOT IN ('1', '1.0', 'true')
 """
 
@@ -90,7 +97,8 @@ def measure(run: Path, truth: str, columns: Mapping[str, str] | None = None) -> 
     Args:
         run: the folder that ``linkage score`` wrote.
         truth: a table with ``dose_id`` and ``citizen_id`` (empty: not in the registry), optionally
-            ``duplicate_of``, ``labelled`` (1: the person's labels trained the model) and ``stratum``.
+            ``duplicate_of``, ``labelled`` (1: the person's labels trained the model), ``twin`` (1: the person is
+            one), ``details`` and ``stratum``.
         columns: its header → our column, before the known headers.
 
     Raises:
@@ -186,7 +194,7 @@ def _strata(connection: duckdb.DuckDBPyConnection) -> tuple[Stratum, ...]:
         rows = connection.execute(
             f"SELECT {expression} AS name, {COUNTS} FROM judged GROUP BY name ORDER BY count(*) DESC, name"
         ).fetchall()
-        if dimension == "stratum" and [name for name, *_ in rows] == [""]:
+        if dimension in OF_TRUTH and [name for name, *_ in rows] == [""]:
             continue
         strata += [Stratum(dimension, name, _figures(tuple(counts))) for name, *counts in rows]
     return tuple(strata)

@@ -17,7 +17,7 @@ from linkage.tables import refuse_to_overwrite, whole
 
 FILES = frozenset({"evaluation.json", "index.html"})
 DECISIONS = ("accept", "review", "no_match", "quarantine")
-DRAWN = ("id_group", "registry", "entry", "stratum")
+DRAWN = ("id_group", "registry", "entry", "details", "twin", "stratum")
 
 
 def evaluate(

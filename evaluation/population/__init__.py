@@ -34,7 +34,7 @@ from evaluation.population.people import found_households
 from evaluation.population.places import settle
 from evaluation.population.registry import TWICE_REGISTERED, World, identify, registry_table
 from evaluation.population.subjects import ABSENT, ENTERED_TWICE, choose_absent, count_vaccinated, enrol
-from evaluation.population.targets import Figure, as_json, as_table, classify, measure
+from evaluation.population.targets import DETAILS, Figure, as_json, as_table, classify, measure
 from linkage.errors import UserError
 from linkage.progress import Progress, silent
 from linkage.tables import refuse_to_overwrite, whole
@@ -73,8 +73,9 @@ def synthesise(
     """Write the folder ``out``: citizens, doses, truth, labels (CSV or Parquet) and targets.json.
 
     ``truth`` has, beside its usual columns, ``labelled``: 1 for the doses of persons held apart for labels,
-    which an evaluation leaves out. The folder appears whole or not at all; the same arguments give the same
-    bytes.
+    which an evaluation leaves out; ``twin``: 1 for those of a twin; and ``details``: how the typed record stands
+    against the registry (`targets.DETAILS`). The folder appears whole or not at all; the same arguments give the
+    same bytes.
 
     Raises:
         UserError: ``out`` exists, or fewer than 500 citizens, no dose, or more than three doses a citizen
@@ -121,20 +122,20 @@ def _tables(citizens: int, doses: int, seed: int, progress: Progress) -> tuple[d
     who = np.maximum(injected.person, 0)
     known = (injected.person >= 0) & ~absent[who]
     held = hold_apart(injected.person, streams[7])
-    truth = pa.table(
-        {
-            "dose_id": injected.table["dose_id"],
-            "citizen_id": pa.array(keep(identity.number[who], known), pa.string()),
-            "person_id": pa.array([f"P{p:09d}" if p >= 0 else f"F{-p:09d}" for p in injected.person.tolist()]),
-            "duplicate_of": pa.array(injected.duplicate_of, pa.string()),
-            "labelled": pa.array(held.astype(np.int64)),
-        }
-    )
+    columns = {
+        "dose_id": injected.table["dose_id"],
+        "citizen_id": pa.array(keep(identity.number[who], known), pa.string()),
+        "person_id": pa.array([f"P{p:09d}" if p >= 0 else f"F{-p:09d}" for p in injected.person.tolist()]),
+        "duplicate_of": pa.array(injected.duplicate_of, pa.string()),
+        "labelled": pa.array(held.astype(np.int64)),
+        "twin": pa.array(((injected.person >= 0) & (people.twin[who] >= 0)).astype(np.int64)),
+    }
     progress("synthesise", 4, STAGES)
     with duckdb.connect() as connection:
-        classify(connection, registry, injected.table, truth)
+        classify(connection, registry, injected.table, pa.table(columns))
         twins = int(((people.twin >= 0) & ~absent).sum()) / 2 / citizens
         figures = measure(connection, twins)
         seen = [row[0] for row in connection.execute("SELECT class FROM seen ORDER BY dose_id").fetchall()]
     labels = label(injected, texts(seen), held, world, streams[7])
+    truth = pa.table(columns | {"details": pa.array([DETAILS[name] for name in seen])})
     return {"citizens": registry, "doses": injected.table, "truth": truth, "labels": labels}, figures

@@ -11,6 +11,9 @@ from linkage.messages import catalogue, say
 
 EXACT, DIFFERS, MALFORMED, NONE = "exact", "details differ", "malformed number", "no number"
 FOREIGN = "foreigner"
+DETAILS = {EXACT: "agree", DIFFERS: "differ", MALFORMED: "malformed_id", NONE: "no_id", FOREIGN: "foreigner"}
+"""The classes as the column ``details`` of the truth table; ``differ`` is a well-formed number with which number,
+name or birth date is not as the registry has it."""
 
 # As the platform would see it: number, name and birth date agree once case, spaces, Unicode composition,
 # separators and date layout are set aside; nothing else is mended. Nine digits pass for a well-formed number.

@@ -88,7 +88,7 @@ TRUTH = TableSchema(
     name="truth",
     id_column="dose_id",
     required=("dose_id", "citizen_id"),
-    columns=("dose_id", "citizen_id", "person_id", "duplicate_of", "labelled", "stratum"),
+    columns=("dose_id", "citizen_id", "person_id", "duplicate_of", "labelled", "stratum", "twin", "details"),
     unique=False,
 )
 

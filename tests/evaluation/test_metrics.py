@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from evaluation import Evaluation, Figures, evaluate, notices
 from evaluation.intervals import share
-from evaluation.metrics import DIMENSIONS, measure
+from evaluation.metrics import DIMENSIONS, OF_TRUTH, measure
 from linkage.errors import UserError
 
 Row = dict[str, Any]
@@ -38,6 +38,8 @@ doses = st.fixed_dictionaries(
         "shown": st.lists(st.sampled_from(CITIZENS), max_size=3),
         "duplicate_of": st.sampled_from(["", "D1"]),
         "stratum": st.sampled_from(["", "twins"]),
+        "twin": st.sampled_from(["", "0", "1"]),
+        "details": st.sampled_from(["", "agree", "differ"]),
         "labelled": st.sampled_from(["0", "0", "0", "1", ""]),
         "side": st.sampled_from(["both", "both", "both", "run", "truth"]),
     }
@@ -71,6 +73,8 @@ def dose(number: int, decision: str = "accept", truth: str = CITIZENS[0], **more
         "shown": [],
         "duplicate_of": "",
         "stratum": "",
+        "twin": "",
+        "details": "",
         "labelled": "0",
     }
     row |= {"side": "both", "dose_id": f"D{number}", "decision": decision, "outcome": OUTCOME[decision]}
@@ -96,9 +100,9 @@ def write(folder: Path, rows: list[Row]) -> tuple[Path, str]:
     truth = folder / "truth.csv"
     with truth.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
-        writer.writerow(["dose_id", "citizen_id", "duplicate_of", "labelled", "stratum"])
+        writer.writerow(["dose_id", "citizen_id", "duplicate_of", "labelled", "stratum", "twin", "details"])
         writer.writerows(
-            [row["dose_id"], row["truth"], row["duplicate_of"], row["labelled"], row["stratum"]]
+            [row[name] for name in ("dose_id", "truth", "duplicate_of", "labelled", "stratum", "twin", "details")]
             for row in rows
             if row["side"] != "run"
         )
@@ -141,9 +145,14 @@ def test_figures_equal_a_count_by_hand(rows: list[Row]) -> None:
     result = measured(rows)
     used = [row for row in rows if row["side"] == "both" and row["labelled"] != "1"]
     assert shares(result.overall) == by_hand(used)
-    twins = [row for row in used if row["stratum"] == "twins"]
-    found = [stratum.figures for stratum in result.strata if stratum.name == "twins"]
-    assert [shares(figures) for figures in found] == ([by_hand(twins)] if twins else [])
+    for dimension, name, typed in (
+        ("stratum", "twins", "twins"),
+        ("twin", "twin", "1"),
+        ("details", "differ", "differ"),
+    ):
+        part = [row for row in used if row[dimension] == typed]
+        found = [s.figures for s in result.strata if (s.dimension, s.name) == (dimension, name)]
+        assert [shares(figures) for figures in found] == ([by_hand(part)] if part else [])
     assert result.labelled_excluded == sum(row["side"] == "both" and row["labelled"] == "1" for row in rows)
     assert result.run_only.count == sum(row["side"] == "run" for row in rows)
     assert result.truth_only.count == sum(row["side"] == "truth" for row in rows)
@@ -155,7 +164,7 @@ def test_every_dimension_splits_the_doses(rows: list[Row]) -> None:
     result = measured(rows)
     for dimension in DIMENSIONS:
         parts = [stratum.figures for stratum in result.strata if stratum.dimension == dimension]
-        if dimension == "stratum" and not parts:
+        if dimension in OF_TRUTH and not parts:
             continue
         for name in ("doses", "linkable", "accept", "review", "no_match", "quarantine"):
             assert sum(getattr(part, name) for part in parts) == getattr(result.overall, name)

@@ -120,6 +120,25 @@ def test_labels_say_the_truth_about_persons_held_apart(tables: dict[str, Rows]) 
     assert sum(row["labelled"] == "1" for row in tables["truth"]) < 0.2 * DOSES
 
 
+def test_truth_says_who_is_a_twin_and_what_was_typed_wrong(tables: dict[str, Rows]) -> None:
+    dose = {row["dose_id"]: row for row in tables["doses"]}
+    citizen = {row["citizen_id"]: row for row in tables["citizens"]}
+    twins: dict[str, set[str]] = defaultdict(set)
+    for row in tables["truth"]:
+        twins[row["person_id"]].add(row["twin"])
+        typed = dose[row["dose_id"]]["national_id"]
+        assert (row["details"] == "foreigner") == row["person_id"].startswith("F")
+        if row["details"] == "agree":
+            assert citizen["".join(filter(str.isdigit, typed))]
+        if row["details"] == "no_id":
+            assert not typed
+        if row["details"] == "differ":
+            assert sum(map(str.isdigit, typed)) in (9, 12)
+    assert all(len(flags) == 1 for flags in twins.values())
+    # twins are children, few of whom are vaccinated
+    assert 0 < sum(flags == {"1"} for flags in twins.values()) / len(twins) < 0.02
+
+
 def test_weights_add_up_to_the_population(tables: dict[str, Rows]) -> None:
     weights = {row["dose_id"]: float(row["weight"]) for row in tables["labels"] if row["is_match"] == "1"}
     known = sum(bool(row["citizen_id"]) for row in tables["truth"])
