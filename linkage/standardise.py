@@ -55,11 +55,12 @@ def standardise(connection: DuckDBPyConnection, tables: Mapping[str, str], *, pr
     Args:
         connection: where the raw tables are and the new ones will be; memory and threads are its settings.
         tables: raw table → new table, which is replaced. Values shared by several tables are worked out once.
-            Columns: key, name, name_ascii, surname, middle, given, surname_ascii, middle_ascii,
-            given_ascii, id, id_kind, id_repair, id_sex, id_birth_year, id_province, former_ids, born,
-            born_year, born_month_day, born_swapped, born_precision, sex, phone, insurance_no, province,
-            district, commune, address, foreign_national. A raw table with ``citizen_id`` has its identity
-            number there, any other in ``national_id``; a typed column it lacks is NULL.
+            Columns: key, name, name_ascii, name_sound, name_doublet, surname, middle, given, surname_ascii,
+            middle_ascii, given_ascii, id, id_kind, id_repair, id_sex, id_birth_year, id_province, former_ids,
+            born, born_year, born_month_day, born_swapped, born_precision, born_readings, born_solar, sex, phone,
+            insurance_no, province, district, commune (units of 2021), province_2025, commune_2025, address,
+            foreign_national, injected_on, deceased_on (days), facility. A raw table with ``citizen_id`` has its
+            identity number there, any other in ``national_id``; a typed column it lacks is NULL.
         progress: told after every field and table.
     """
     sources = {into: _source(connection, raw) for raw, into in tables.items()}
@@ -75,8 +76,7 @@ def standardise(connection: DuckDBPyConnection, tables: Mapping[str, str], *, pr
 
 
 def _name(text: str) -> Row:
-    name, plain = spell_name(text)
-    return name or None, plain or None
+    return tuple(spelling or None for spelling in spell_name(text))
 
 
 def _identity_number(text: str) -> Row:
@@ -86,12 +86,20 @@ def _identity_number(text: str) -> Row:
 
 def _birth_date(text: str) -> Row:
     born = parse_birth_date(text)
-    return (born.value, born.year, born.month_day, born.swapped, born.precision) if born else (None,) * 5
+    if not born:
+        return (None,) * 7
+    return born.value, born.year, born.month_day, born.swapped, born.precision, born.readings, born.solar
+
+
+def _day(text: str) -> Row:
+    """A date of another event than birth, when its day is known."""
+    found = parse_birth_date(text)
+    return (found.value if found and found.precision == "day" else None,)
 
 
 def _place(province: str | None, district: str | None, commune: str | None) -> Row:
     place = resolve_place(province, district, commune)
-    return place.province, place.district, place.commune
+    return place.province, place.district, place.commune, place.province_2025, place.commune_2025
 
 
 def _single(parse: Callable[[str], object]) -> Callable[[str], Row]:
@@ -99,6 +107,7 @@ def _single(parse: Callable[[str], object]) -> Callable[[str], Row]:
 
 
 _TEXT = pa.string()
+_TEXTS = pa.list_(_TEXT)
 _CCCD = "0(?:0[1-9]|[1-9][0-9])(?:[01][0-9]{2}|[23](?:[01][0-9]|2[0-6]))[0-9]{6}"
 _NUMBER = f"(?:{_CCCD}|[0-9]{{9}})"
 # repeated and counted digits may be placeholders: Python decides
@@ -111,7 +120,12 @@ def _clean(column: str, pattern: str) -> str:
 
 
 _FIELDS = (
-    _Field("name", ("typed_full_name",), _name, {"name": _TEXT, "name_ascii": _TEXT}),
+    _Field(
+        "name",
+        ("typed_full_name",),
+        _name,
+        dict.fromkeys(("name", "name_ascii", "name_sound", "name_doublet"), _TEXT),
+    ),
     _Field(
         "id",
         ("typed_national_id",),
@@ -129,7 +143,7 @@ _FIELDS = (
         "former",
         ("typed_previous_ids",),
         _single(parse_identity_numbers),
-        {"former_ids": pa.list_(_TEXT)},
+        {"former_ids": _TEXTS},
         _clean("typed_previous_ids", f"{_NUMBER}(?:;{_NUMBER})*"),
         {"former_ids": "string_split(typed_previous_ids, ';')"},
     ),
@@ -138,8 +152,10 @@ _FIELDS = (
         ("typed_date_of_birth",),
         _birth_date,
         {"born": _TEXT, "born_year": pa.int32(), "born_month_day": _TEXT}
-        | {"born_swapped": _TEXT, "born_precision": _TEXT},
+        | {"born_swapped": _TEXT, "born_precision": _TEXT, "born_readings": _TEXTS, "born_solar": _TEXTS},
     ),
+    _Field("injected", ("typed_injected_on",), _day, {"injected_on": _TEXT}),
+    _Field("deceased", ("typed_deceased_on",), _day, {"deceased_on": _TEXT}),
     _Field("sex", ("typed_sex",), _single(parse_sex), {"sex": _TEXT}),
     _Field(
         "phone",
@@ -161,7 +177,7 @@ _FIELDS = (
         "place",
         ("typed_province", "typed_district", "typed_commune"),
         _place,
-        {"province": _TEXT, "district": _TEXT, "commune": _TEXT},
+        dict.fromkeys(("province", "district", "commune", "province_2025", "commune_2025"), _TEXT),
     ),
     _Field("nationality", ("typed_nationality",), _single(is_foreign), {"foreign_national": pa.bool_()}),
 )
@@ -198,7 +214,7 @@ _SQL_TYPES = {
     pa.string(): "VARCHAR",
     pa.int32(): "INTEGER",
     pa.bool_(): "BOOLEAN",
-    pa.list_(_TEXT): "VARCHAR[]",
+    _TEXTS: "VARCHAR[]",
 }
 
 
@@ -218,6 +234,7 @@ def _map(each: _Field) -> str:
 _TYPED = (
     *("full_name", "national_id", "previous_ids", "date_of_birth", "sex", "phone", "health_insurance_no"),
     *("province", "district", "commune", "address", "nationality"),
+    *("injected_on", "deceased_on", "facility_id"),
 )
 
 
@@ -251,7 +268,8 @@ def _standardised(source: str) -> str:
     results = ", ".join(_result(each, column) for each in _FIELDS for column in each.result)
     return (
         f"WITH typed AS {source}, "
-        f"worked_out AS (SELECT typed.key, {results}, {_ADDRESS} AS address FROM typed {joins}), "
+        f"worked_out AS (SELECT typed.key, {results}, {_ADDRESS} AS address, "
+        f"nullif(trim(typed.typed_facility_id), '') AS facility FROM typed {joins}), "
         "split AS (SELECT *, string_split(name, ' ') AS words, string_split(name_ascii, ' ') AS words_ascii "
         "FROM worked_out) "
         f"SELECT {_COLUMNS} FROM split"
@@ -273,7 +291,7 @@ _ADDRESS = (
 )
 _PREFIXES = ", ".join(f"'{prefix}'" for prefix in province_of_prefix())
 _COLUMNS = f"""
-    key, name, name_ascii,
+    key, name, name_ascii, name_sound, name_doublet,
     if(len(words) = 1, '', words[1]) AS surname, array_to_string(words[2:-2], ' ') AS middle,
     words[-1] AS given,
     if(len(words) = 1, '', words_ascii[1]) AS surname_ascii,
@@ -284,6 +302,8 @@ _COLUMNS = f"""
          THEN 1900 + 100 * (id[4]::INTEGER // 2) + id[5:6]::INTEGER END AS id_birth_year,
     CASE WHEN id_kind = 'cccd' AND id[1:3] IN ({_PREFIXES}) THEN id[2:3] END AS id_province,
     list_concat(coalesce(former_ids, []), if(second_id IS NULL, [], [second_id])) AS former_ids,
-    born, born_year, born_month_day, born_swapped, born_precision, sex, phone, insurance_no,
-    province, district, commune, address, coalesce(foreign_national, false) AS foreign_national
+    born, born_year, born_month_day, born_swapped, born_precision,
+    coalesce(born_readings, []) AS born_readings, coalesce(born_solar, []) AS born_solar,
+    sex, phone, insurance_no, province, district, commune, province_2025, commune_2025, address,
+    coalesce(foreign_national, false) AS foreign_national, injected_on, deceased_on, facility
 """

@@ -25,9 +25,11 @@ from linkage.vietnamese import (
 
 DOSE_COLUMNS = (
     *("full_name", "national_id", "date_of_birth", "sex", "phone", "health_insurance_no"),
-    *("province", "district", "commune", "address", "nationality"),
+    *("province", "district", "commune", "address", "nationality", "injected_on", "facility_id"),
 )
-CITIZEN_COLUMNS = ("citizen_id", "full_name", "previous_ids", "date_of_birth", "phone", "health_insurance_no")
+CITIZEN_COLUMNS = (
+    *("citizen_id", "full_name", "previous_ids", "date_of_birth", "phone", "health_insurance_no", "deceased_on"),
+)
 NEARLY_CLEAN = {
     "national_id": "(0[0-9]{2}[0-9]{9}|[0-9]{9}|[0-9]{8,13}|(0{9}|1{9}|123456789|012345678))(\\.0)?",
     "previous_ids": "([0-9]{9}|0990[0-9]{8})(;([0-9]{9}|[0-9]{12}|000000000|))?",
@@ -39,6 +41,9 @@ ODD_TEXTS = (
     "14/07/1956",
     "1956",
     "20650",
+    "5/6/12",
+    "2021-08-09",
+    " CS01 ",
     "Nam",
     "nữ",
     "Hà Nội",
@@ -101,6 +106,8 @@ def expected(key: int, row: dict[str, str | None]) -> dict[str, object]:
         "key": key,
         "name": name and name.canonical,
         "name_ascii": name and name.ascii,
+        "name_sound": name and name.sound,
+        "name_doublet": name and name.doublet,
         "surname": name and name.surname,
         "middle": name and name.middle,
         "given": name and name.given,
@@ -119,14 +126,26 @@ def expected(key: int, row: dict[str, str | None]) -> dict[str, object]:
         "born_month_day": born and born.month_day,
         "born_swapped": born and born.swapped,
         "born_precision": born and born.precision,
+        "born_readings": list(born.readings) if born else [],
+        "born_solar": list(born.solar) if born else [],
         "sex": parse_sex(row.get("sex") or ""),
         "phone": parse_phone(row.get("phone") or ""),
         "insurance_no": parse_insurance_number(row.get("health_insurance_no") or ""),
         "province": place.province,
         "district": place.district,
         "commune": place.commune,
+        "province_2025": place.province_2025,
+        "commune_2025": place.commune_2025,
         "foreign_national": bool(row.get("nationality")) and is_foreign(row.get("nationality") or ""),
+        "injected_on": day(row.get("injected_on")),
+        "deceased_on": day(row.get("deceased_on")),
+        "facility": (row.get("facility_id") or "").strip(" ") or None,
     }
+
+
+def day(cell: str | None) -> str | None:
+    found = parse_birth_date(cell or "")
+    return found.value if found and found.precision == "day" else None
 
 
 def without_address(row: dict[str, object]) -> dict[str, object]:

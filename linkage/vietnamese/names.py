@@ -40,10 +40,15 @@ def parse_name(text: str) -> Name | None:
     return Name(canonical, plain, *split_name(canonical), sound, doublet)
 
 
-def spell_name(text: str) -> tuple[str, str]:
-    """Canonical spelling and plain letters of a name as typed; both empty when there is no word."""
+def spell_name(text: str) -> tuple[str, str, str, str]:
+    """Canonical spelling, plain letters, keys of sound and of doublets of a name as typed; all empty without a word."""
     words = _words(text)
-    return " ".join([word[0] for word in words]), " ".join([word[1] for word in words])
+    return (
+        " ".join([word[0] for word in words]),
+        " ".join([word[1] for word in words]),
+        " ".join([word[2] for word in words]),
+        " ".join([word[3] for word in words]),
+    )
 
 
 def split_name(canonical: str) -> tuple[str, str, str]:

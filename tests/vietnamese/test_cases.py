@@ -65,6 +65,13 @@ def test_birth_date(typed: str, value: str, precision: str, swapped: str | None,
     assert found == (value, precision, swapped, repair)
 
 
+@pytest.mark.parametrize(("typed", "readings", "solar"), CASES["other_birth_dates"])
+def test_other_birth_dates(typed: str, readings: list[str], solar: list[str]) -> None:
+    born = parse_birth_date(typed)
+    assert born is not None
+    assert (list(born.readings), list(born.solar)) == (readings, solar)
+
+
 @pytest.mark.parametrize(("typed", "sex"), CASES["sexes"])
 def test_sex(typed: str, sex: str | None) -> None:
     assert parse_sex(typed) == sex
