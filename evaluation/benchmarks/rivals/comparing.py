@@ -1,0 +1,93 @@
+"""One comparison: synthesise, train and score ours, then let each rival score the same pairs, and judge all alike."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from evaluation.benchmarks.rivals import boosting, plain_splink
+from evaluation.benchmarks.rivals.deciding import decide
+from evaluation.benchmarks.rivals.ground import Ground, judge, lay
+from evaluation.benchmarks.rivals.table import ROWS
+from evaluation.figures import Evaluation
+from evaluation.metrics import measure
+from evaluation.population import synthesise
+from linkage.run import ScoreJob, score
+from models import load
+from training import TrainJob, train
+
+SPECIFICATION = "dose_citizen"
+
+WHATEVER_IS_DECIDED = ("id_group", "registry", "entry", "details", "twin", "stratum")
+"""Dimensions whose parts hold the same doses for everybody."""
+
+RIVALS: dict[str, Callable[[Ground], dict[str, Any]]] = {
+    "plain_splink": plain_splink.weigh,
+    "gradient_boosting": boosting.weigh,
+}
+"""Each makes the table ``<name>_weights``: ``dose_key``, ``citizen_key``, ``match_weight`` in bits."""
+
+
+def compare(citizens: int, doses: int, seed: int, out: Path, *, threads: int, memory: str) -> dict[str, Any]:
+    """The figures of ours and of each rival on one synthetic population, as plain data.
+
+    All use the candidate pairs of our blocking, parameters from one half of the labelled persons, calibration and
+    thresholds from the other, and are judged on the doses of persons without labels. Leaves in ``out`` the population
+    (``data``), our model (``model``), and a run each (``khop``, ``plain_splink``, ``gradient_boosting``), which
+    ``linkage evaluate`` reads.
+
+    Raises:
+        ValueError: they were not judged on the same doses, or did not calibrate on the same ones.
+    """
+    seconds: dict[str, float] = {}
+
+    @contextmanager
+    def timed(name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        seconds[name] = round(time.perf_counter() - started, 1)
+
+    data = out / "data"
+    tables: dict[str, Any] = {name: str(data / f"{name}.csv") for name in ("doses", "citizens")}
+    machine: dict[str, Any] = {"threads": threads, "memory": memory, "force": True}
+    specification, labels = load(SPECIFICATION), str(data / "labels.csv")
+    job = TrainJob(**tables, labels=labels, specification=specification, out=out / "model", **machine)
+    with timed("synthesise"):
+        synthesise(citizens, doses, seed, data, force=True)
+    with timed("train khop"):
+        model = train(job)
+    with timed("score khop"):
+        score(ScoreJob(**tables, model=model, out=out / "khop", **machine))
+    with timed("common ground"):
+        ground = lay(out, job, model)
+    learned = {}
+    try:
+        for name, weigh in RIVALS.items():
+            with timed(f"train and score {name}"):
+                learned[name] = weigh(ground) | decide(ground, f"{name}_weights", out / name)
+        truth = judge(ground, data / "truth.csv", out)
+    finally:
+        ground.close()
+    found = {name: measure(out / name, str(truth)) for name in ("khop", *RIVALS)}
+    _refuse_other_doses(found)
+    return {
+        "citizens": citizens,
+        "doses": doses,
+        "seed": seed,
+        "pairs": ground.pairs,
+        "seconds": seconds,
+        "rivals": learned,
+        "table": {row.name: {name: row.as_dict(evaluation) for name, evaluation in found.items()} for row in ROWS},
+        "evaluations": {name: evaluation.as_dict() for name, evaluation in found.items()},
+    }
+
+
+def _refuse_other_doses(found: dict[str, Evaluation]) -> None:
+    judged = {
+        name: [(s.dimension, s.name, s.figures.doses, s.figures.linkable) for s in evaluation.strata]
+        for name, evaluation in found.items()
+    }
+    parts = {name: [part for part in doses if part[0] in WHATEVER_IS_DECIDED] for name, doses in judged.items()}
+    if any(doses != parts["khop"] for doses in parts.values()):
+        raise ValueError(f"not judged on the same doses: {parts}")
