@@ -19,6 +19,7 @@ from linkage.progress import Progress, silent
 from linkage.tables.sql import quoted
 from linkage.vietnamese import (
     is_foreign,
+    parse_address,
     parse_birth_date,
     parse_identity_number,
     parse_identity_numbers,
@@ -59,8 +60,9 @@ def standardise(connection: DuckDBPyConnection, tables: Mapping[str, str], *, pr
             middle_ascii, given_ascii, id, id_kind, id_repair, id_sex, id_birth_year, id_province, former_ids,
             born, born_year, born_month_day, born_swapped, born_precision, born_readings, born_solar, sex, phone,
             insurance_no, province, district, commune (units of 2021), province_2025, commune_2025, address,
-            foreign_national, injected_on, deceased_on (days), facility. A raw table with ``citizen_id`` has its
-            identity number there, any other in ``national_id``; a typed column it lacks is NULL.
+            address_hamlet (equal to address when nothing finer is known), foreign_national, injected_on,
+            deceased_on (days), facility. A raw table with ``citizen_id`` has its identity number there, any other
+            in ``national_id``; a typed column it lacks is NULL.
         progress: told after every field and table.
     """
     sources = {into: _source(connection, raw) for raw, into in tables.items()}
@@ -100,6 +102,11 @@ def _day(text: str) -> Row:
 def _place(province: str | None, district: str | None, commune: str | None) -> Row:
     place = resolve_place(province, district, commune)
     return place.province, place.district, place.commune, place.province_2025, place.commune_2025
+
+
+def _address(text: str) -> Row:
+    address = parse_address(text)
+    return (address.home, address.hamlet) if address else (None, None)
 
 
 def _single(parse: Callable[[str], object]) -> Callable[[str], Row]:
@@ -179,6 +186,7 @@ _FIELDS = (
         _place,
         dict.fromkeys(("province", "district", "commune", "province_2025", "commune_2025"), _TEXT),
     ),
+    _Field("address", ("typed_address",), _address, {"address": _TEXT, "address_hamlet": _TEXT}),
     _Field("nationality", ("typed_nationality",), _single(is_foreign), {"foreign_national": pa.bool_()}),
 )
 
@@ -268,7 +276,7 @@ def _standardised(source: str) -> str:
     results = ", ".join(_result(each, column) for each in _FIELDS for column in each.result)
     return (
         f"WITH typed AS {source}, "
-        f"worked_out AS (SELECT typed.key, {results}, {_ADDRESS} AS address, "
+        f"worked_out AS (SELECT typed.key, {results}, "
         f"nullif(trim(typed.typed_facility_id), '') AS facility FROM typed {joins}), "
         "split AS (SELECT *, string_split(name, ' ') AS words, string_split(name_ascii, ' ') AS words_ascii "
         "FROM worked_out) "
@@ -285,10 +293,6 @@ def _result(each: _Field, column: str) -> str:
     return f"{result} AS {column}"
 
 
-_ADDRESS = (
-    "nullif(trim(regexp_replace(replace(strip_accents(lower(typed.typed_address)), 'đ', 'd'), "
-    "'[^a-z0-9]+', ' ', 'g')), '')"
-)
 _PREFIXES = ", ".join(f"'{prefix}'" for prefix in province_of_prefix())
 _COLUMNS = f"""
     key, name, name_ascii, name_sound, name_doublet,
@@ -304,6 +308,6 @@ _COLUMNS = f"""
     list_concat(coalesce(former_ids, []), if(second_id IS NULL, [], [second_id])) AS former_ids,
     born, born_year, born_month_day, born_swapped, born_precision,
     coalesce(born_readings, []) AS born_readings, coalesce(born_solar, []) AS born_solar,
-    sex, phone, insurance_no, province, district, commune, province_2025, commune_2025, address,
+    sex, phone, insurance_no, province, district, commune, province_2025, commune_2025, address, address_hamlet,
     coalesce(foreign_national, false) AS foreign_national, injected_on, deceased_on, facility
 """

@@ -1,5 +1,6 @@
 """What a Vietnamese record says, value by value: names, numbers, birth dates, sex, phones, places."""
 
+from linkage.vietnamese.addresses import Address, parse_address
 from linkage.vietnamese.birth_dates import BirthDate, parse_birth_date
 from linkage.vietnamese.identity import (
     IdentityNumber,
@@ -16,12 +17,14 @@ from linkage.vietnamese.sex import parse_sex
 from linkage.vietnamese.text import fold
 
 __all__ = [
+    "Address",
     "BirthDate",
     "IdentityNumber",
     "Name",
     "Place",
     "fold",
     "is_foreign",
+    "parse_address",
     "parse_birth_date",
     "parse_identity_number",
     "parse_identity_numbers",

@@ -8,6 +8,7 @@ import yaml
 
 from linkage.vietnamese import (
     is_foreign,
+    parse_address,
     parse_birth_date,
     parse_identity_number,
     parse_insurance_number,
@@ -96,3 +97,9 @@ def test_foreign_nationality(typed: str, foreign: bool) -> None:
 def test_place(typed: list[str | None], codes: list[str | None]) -> None:
     place = resolve_place(*typed)
     assert [place.province, place.district, place.commune] == codes
+
+
+@pytest.mark.parametrize(("typed", "home", "hamlet"), CASES["addresses"])
+def test_address(typed: str, home: str | None, hamlet: str | None) -> None:
+    address = parse_address(typed)
+    assert (address and address.home, address and address.hamlet) == (home, hamlet)

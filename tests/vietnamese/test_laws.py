@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from linkage.vietnamese import (
     fold,
     is_foreign,
+    parse_address,
     parse_birth_date,
     parse_identity_number,
     parse_identity_numbers,
@@ -65,6 +66,7 @@ PARSERS: list[Callable[[str], object]] = [
     parse_identity_number,
     parse_identity_numbers,
     parse_birth_date,
+    parse_address,
     parse_sex,
     parse_phone,
     parse_insurance_number,
