@@ -233,7 +233,7 @@ def _lifts(table: _Table) -> tuple[Floats, Floats, Floats]:
     pairs = np.divide(table.weight, table.squares, out=np.full_like(table.weight, overall), where=table.squares > 0)
     seen = table.weight * pairs
     expected = np.outer(table.weight.sum(axis=1), table.weight.sum(axis=0)) / total * pairs
-    enough = np.maximum(seen, expected) >= ENOUGH
+    enough = np.maximum(seen, expected) > ENOUGH - 1e-9
     over = np.where(enough, expected, 1.0)
     ends = (seen + 0.5, *(gammaincinv(seen + 0.5, share) for share in (0.025, 0.975)))
     estimate, low, high = (np.where(enough, np.log2(np.maximum(end, 1e-9) / over), 0.0) for end in ends)
