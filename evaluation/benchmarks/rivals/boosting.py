@@ -4,6 +4,7 @@ It learns from every candidate pair of the labelled doses that also gave our m a
 odds in bits are its match weights. The grid is searched by cross-validation that keeps a person on one side.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,14 @@ from evaluation.benchmarks.rivals.ground import Ground
 GRID = {
     "max_iter": [100, 300],
     "learning_rate": [0.05],
-    "max_leaf_nodes": [7, 15, 31],
-    "min_samples_leaf": [20],
+    "max_leaf_nodes": [15],
+    "min_samples_leaf": [5, 20],
     "l2_regularization": [1.0],
+    "monotonic_cst": [False, True],
 }
+MONOTONIC = ("match_weight", "bits_", "winkler_", "edits_", "over_best_other_")
+"""Features, by how their names begin, of which more never speaks against a pair where ``monotonic_cst`` is True."""
+
 FOLDS = 3
 DOSES_AT_ONCE = 50_000
 
@@ -61,7 +66,7 @@ RAW = {
 
 
 def weigh(ground: Ground) -> dict[str, Any]:
-    """Make ``gradient_boosting_weights``; returns features, grid and the importance of each choice as plain data."""
+    """Make ``gradient_boosting_weights``; returns what it looked at and what the grid gave as plain data."""
     connection = ground.connection
     statement, features = _statement(ground)
     connection.execute(
@@ -86,11 +91,19 @@ def weigh(ground: Ground) -> dict[str, Any]:
     table, matches = _table(rows, features), np.asarray(rows["is_match"], dtype=bool)
     weight = np.asarray(rows["weight"], dtype=float)
     weight /= weight.mean()
-    chosen, losses = _search(table, matches, weight, np.asarray(rows["person"], dtype=str), ground.job.seed)
-    classifier = HistGradientBoostingClassifier(**chosen, early_stopping=False, random_state=ground.job.seed)
-    classifier.fit(table, matches, sample_weight=weight)
-    _write(ground, classifier, statement, features)
-    return {"features": [*features, *_against(features)], "rows": len(table), "chosen": chosen, "losses": losses}
+    names = [*features, *(f"over_best_other_{name}" for name in AGAINST_OTHERS), "candidates", "rank"]
+    monotonic = [int(name.startswith(MONOTONIC)) for name in names]
+
+    def classifier(settings: Mapping[str, Any]) -> HistGradientBoostingClassifier:
+        constraints = monotonic if settings["monotonic_cst"] else None
+        constrained = {**settings, "monotonic_cst": constraints, "random_state": ground.job.seed}
+        return HistGradientBoostingClassifier(**constrained, early_stopping=False)
+
+    losses = _search(classifier, table, matches, weight, np.asarray(rows["person"], dtype=str))
+    chosen, _ = min(losses, key=lambda found: found[1])
+    taught = classifier(chosen).fit(table, matches, sample_weight=weight)
+    _write(ground, taught, statement, features)
+    return {"features": names, "rows": len(table), "chosen": chosen, "losses": losses}
 
 
 def _statement(ground: Ground) -> tuple[str, list[str]]:
@@ -110,10 +123,6 @@ def _statement(ground: Ground) -> tuple[str, list[str]]:
         " LEFT JOIN id_use AS u ON u.id = l.id LEFT JOIN phone_use AS h ON h.phone = l.phone"
         " LEFT JOIN name_ascii_use AS n ON n.name_ascii = l.name_ascii"
     ), features
-
-
-def _against(features: list[str]) -> list[str]:
-    return [*(f"over_best_other_{name}" for name in AGAINST_OTHERS if name in features), "candidates", "rank"]
 
 
 def _table(rows: dict[str, Any], features: list[str]) -> NDArray[np.float32]:
@@ -150,24 +159,22 @@ def over_best_other(
 
 
 def _search(
+    classifier: Callable[[Mapping[str, Any]], HistGradientBoostingClassifier],
     table: NDArray[np.float32],
     matches: NDArray[np.bool_],
     weight: NDArray[np.float64],
     persons: NDArray[np.str_],
-    seed: int,
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The settings of the grid with the least weighted log loss on persons left out."""
+) -> list[tuple[dict[str, Any], float]]:
+    """Each setting of the grid with its weighted log loss on persons left out."""
     losses = []
     for settings in ParameterGrid(GRID):
         total = 0.0
         for train, test in GroupKFold(FOLDS).split(table, groups=persons):
-            classifier = HistGradientBoostingClassifier(**settings, early_stopping=False, random_state=seed)
-            classifier.fit(table[train], matches[train], sample_weight=weight[train])
-            guess = classifier.predict_proba(table[test])[:, 1]
+            taught = classifier(settings).fit(table[train], matches[train], sample_weight=weight[train])
+            guess = taught.predict_proba(table[test])[:, 1]
             total += log_loss(matches[test], guess, sample_weight=weight[test], normalize=False, labels=[False, True])
-        losses.append({**settings, "log_loss": total / weight.sum()})
-    best = min(losses, key=lambda found: found["log_loss"])
-    return {name: value for name, value in best.items() if name != "log_loss"}, losses
+        losses.append((settings, float(total / weight.sum())))
+    return losses
 
 
 def _write(ground: Ground, classifier: HistGradientBoostingClassifier, statement: str, features: list[str]) -> None:
