@@ -1,8 +1,8 @@
 """The address inside a commune: the home, and the hamlet or street it belongs to, however they are written."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from linkage.vietnamese.text import compose, without_marks
 
@@ -24,15 +24,25 @@ class Address:
 def parse_address(text: str) -> Address | None:
     """The address in a cell as typed; None when it holds nothing but administrative units or signs."""
     found = _Parts()
-    for position, segment in enumerate(_segments(text)):
-        if not _is_unit(segment, first=position == 0):
-            found.read(segment)
+    first = True
+    for piece in _COMMA.split(text):
+        for words, is_unit, is_unit_if_first in _segments(piece):
+            if not (is_unit_if_first if first else is_unit):
+                found.read(words)
+            first = False
     return found.address()
 
 
 # a group of homes inside a hamlet, the hamlet itself: kind as written → kind, how much it holds
-_GROUPS = {"to": ("to", 1), "to tu quan": ("to", 1), "nhom": ("nhom", 1), "cum": ("cum", 1), "doi": ("doi", 2)}
-_HAMLETS = {"xom": ("xom", 3), "khu": ("khu", 3)}
+_GROUPS = {
+    "to": ("to", 1),
+    "to tu quan": ("to", 1),
+    "t": ("to", 1),
+    "nhom": ("nhom", 1),
+    "cum": ("cum", 1),
+    "doi": ("doi", 2),
+}
+_HAMLETS = {"xom": ("xom", 3), "x": ("xom", 3), "khu": ("khu", 3)}
 _HAMLETS |= dict.fromkeys(("to dan pho", "to dp", "t dp", "tdp"), ("to", 3))
 _HAMLETS |= {kind: (kind, 4) for kind in ("thon", "ap", "ban", "buon", "lang", "plei", "khom", "phum", "soc")}
 _HAMLETS |= dict.fromkeys(("khu pho", "kp", "k p"), ("khu pho", 4)) | dict.fromkeys(("khu vuc", "kv"), ("khu vuc", 4))
@@ -41,7 +51,7 @@ _HAMLETS |= dict.fromkeys(("khu dan cu", "kdc"), ("khu dan cu", 4))
 _KINDS = {tuple(written.split()): kind for written, kind in (_GROUPS | _HAMLETS).items()}
 _FIRST_WORDS = frozenset(words[0] for words in _KINDS)
 # also words of names (Lạng Sơn, Bàn Cờ): kinds of a named hamlet only where an address begins
-_ALSO_NAMES = frozenset({"ban", "lang", "soc", "khu"})
+_ALSO_NAMES = frozenset({"ban", "lang", "soc", "khu", "x"})
 _ALLEYS = frozenset({"ngo", "ngach", "hem", "kiet"})
 _HOUSE = {("so", "nha"), ("nha", "so"), ("so",), ("sn",), ("nha",)}
 _STREETS = {("duong",), ("d",), ("pho",), ("dai", "lo")}
@@ -58,27 +68,28 @@ _UNIT_IN_UNIT = re.compile(
     r"(?<=\S)\s+(?=(?:phuong|xa|thi tran|tt)\s+[a-z0-9 ]+?\s(?:quan|huyen|thi xa|thanh pho|tinh|tp|tx)\s)"
     r"|(?<=\S)(?<!\bba)\s+(?=(?:tp|tinh|huyen|thi xa|thi tran)\s[a-z ]+$)"
 )
-_BETWEEN = re.compile(r"[,;:()\n\r]|/(?=[a-z]{2})|[-–—]")
-_SHORT_LOCAL = (re.compile(r"\bx\.?\s*(?=[0-9])"), "xom "), (re.compile(r"\bt\.?\s*(?=[0-9])"), "to ")
-_GLUED = re.compile(r"\b(sn|so|to|tdp|kp|ap|thon|xom|doi|khu|kv|tk|ngo|hem|p|q|f)(?=[0-9])")
+_COMMA = re.compile(r"[,;\n\r]")
+_BETWEEN = re.compile(r"[,:()]|/(?=[a-z]{2})|[-–—]")
+_GLUED = re.compile(r"\b(sn|so|to|tdp|kp|ap|thon|xom|doi|khu|kv|tk|ngo|hem|p|q|f|x|t)\.?\s*(?=[0-9])")
 _WORD = re.compile(r"[a-z0-9/]+")
 _NUMBER = re.compile(r"[a-z]{0,2}[0-9][a-z0-9]*(?:/[a-z0-9]+)*")
 _ZEROS = re.compile(r"(?<![a-z0-9])0+(?=[0-9])")
 
 
-def _segments(text: str) -> Iterator[list[str]]:
-    """The words of each part of an address, the finest part first."""
-    plain = _SPACED_SLASH.sub("/", without_marks(compose(text)).replace("'", ""))
-    plain = _HYPHEN_IN_NUMBER.sub(r"\1/", plain)
-    for short, whole in _SHORT_LOCAL:
-        plain = short.sub(whole, plain)
-    plain = _SHORT_WITH_STOP.sub(r",\1 ", plain)
-    plain = _ZEROS.sub("", _GLUED.sub(r"\1 ", plain))
-    for piece in _BETWEEN.split(plain):
-        words = " ".join(_WORD.findall(piece))
-        for part in _UNIT_IN_UNIT.sub(",", _UNIT_WITH_NUMBER.sub(",", words)).split(","):
-            if part:
-                yield part.split()
+@lru_cache(maxsize=1 << 17)
+def _segments(text: str) -> list[tuple[list[str], bool, bool]]:
+    """The words of each part between two commas; whether they are a unit, elsewhere and where an address begins."""
+    plain = without_marks(text)
+    if not plain.isascii():
+        plain = without_marks(compose(text))
+    if "/" in plain or "-" in plain:
+        plain = _HYPHEN_IN_NUMBER.sub(r"\1/", _SPACED_SLASH.sub("/", plain))
+    plain = _GLUED.sub(r"\1 ", plain.replace("'", ""))
+    plain = _ZEROS.sub("", _SHORT_WITH_STOP.sub(r",\1 ", plain))
+    pieces = (" ".join(_WORD.findall(piece)) for piece in _BETWEEN.split(plain))
+    parts = (_UNIT_IN_UNIT.sub(",", _UNIT_WITH_NUMBER.sub(",", words)).split(",") for words in pieces)
+    found = [part.split() for each in parts for part in each if part]
+    return [(words, _is_unit(words, first=False), _is_unit(words, first=True)) for words in found]
 
 
 def _is_unit(words: list[str], *, first: bool) -> bool:
@@ -89,6 +100,8 @@ def _is_unit(words: list[str], *, first: bool) -> bool:
     if len(following) == len(words) or not following:
         return False
     number = following[0].isdigit()
+    if words[0] in {"x", "t"} and number:
+        return False  # xóm 3, tổ 5
     if words[0] == "p" and number and len(following[0]) > 2:
         return False  # a room
     return number or (words[:2] != ["tinh", "lo"] and (not first or bool(_length(_UNITS, words, 0))))
@@ -96,7 +109,9 @@ def _is_unit(words: list[str], *, first: bool) -> bool:
 
 def _length(phrases: set[tuple[str, ...]], words: list[str], at: int) -> int:
     """How many words from here make one of the phrases; 0 for none."""
-    return next((size for size in (2, 1) if tuple(words[at : at + size]) in phrases), 0)
+    if tuple(words[at : at + 2]) in phrases:
+        return min(2, len(words) - at)
+    return 1 if tuple(words[at : at + 1]) in phrases else 0
 
 
 def _is_number(words: list[str], at: int) -> bool:
@@ -132,7 +147,9 @@ class _Parts:
         rest: list[str] = []
         at = 0
         while at < len(words):
-            size = self._local(words, at, first=not begun and at == 0) or self._number(words, at, alone=not rest)
+            size = self._local(words, at, first=not begun and not self.house and at == 0) or self._number(
+                words, at, alone=not rest
+            )
             if not size:
                 rest.append(words[at])
             at += size or 1
@@ -145,7 +162,7 @@ class _Parts:
             return 0
         size = next((size for size in (3, 2, 1) if tuple(words[at : at + size]) in _KINDS), 0)
         start = at + size
-        if not size or start == len(words):
+        if not size or start >= len(words):
             return 0
         kind, holds = _KINDS[tuple(words[at:start])]
         if words[start] == "so" and _is_number(words, start + 1):

@@ -5,7 +5,9 @@ from calendar import monthrange
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 from linkage.vietnamese.digits import spreadsheet_text
 from linkage.vietnamese.lunar import solar_dates
@@ -37,22 +39,11 @@ class BirthDate:
 
 def parse_birth_date(text: str) -> BirthDate | None:
     """The birth date in a cell as typed; None when it holds no year from 1900 on."""
-    found = [each for each in _readings(spreadsheet_text(text)) if EARLIEST_YEAR <= each.year <= LATEST_YEAR]
-    if not found:
-        return None
-    best = next((reading for reading in found if reading.exists), found[0])
-    swapped = best.swapped
-    others = [swapped, *(other for each in found if each.exists for other in (each.value, each.swapped))]
-    month_day = best.value[5:] if best.precision == "day" else None
-    return BirthDate(
-        best.value, best.year, month_day, swapped, best.precision, best.repair,
-        readings=tuple(dict.fromkeys(other for other in others if other and other != best.value)),
-        solar=tuple(solar_dates(best.year, best.month, best.day)) if 1 <= best.month <= 12 and best.day else (),
-    )  # fmt: skip
+    readings = (each for each in _readings(spreadsheet_text(text)) if EARLIEST_YEAR <= each.year <= LATEST_YEAR)
+    return _birth_date(*readings)
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
+class _Reading(NamedTuple):
     """What the numbers of a cell say; month and day are 0 when unknown, and may be impossible."""
 
     year: int
@@ -85,6 +76,22 @@ class _Reading:
     def swapped(self) -> str | None:
         ambiguous = self.precision == "day" and self.day <= 12 and self.day != self.month and self.how != "us_order"
         return f"{self.year}-{self.day:02}-{self.month:02}" if ambiguous else None
+
+
+@lru_cache(maxsize=1 << 16)
+def _birth_date(*found: _Reading) -> BirthDate | None:
+    """The likeliest reading that exists as it stands, or the likeliest of all, with the others."""
+    if not found:
+        return None
+    best = next((reading for reading in found if reading.exists), found[0])
+    swapped = best.swapped
+    others = [swapped, *(other for each in found if each.exists for other in (each.value, each.swapped))]
+    month_day = best.value[5:] if best.precision == "day" else None
+    return BirthDate(
+        best.value, best.year, month_day, swapped, best.precision, best.repair,
+        readings=tuple(dict.fromkeys(other for other in others if other and other != best.value)),
+        solar=tuple(solar_dates(best.year, best.month, best.day)) if 1 <= best.month <= 12 and best.day else (),
+    )  # fmt: skip
 
 
 _DAY = re.compile("([0-9]{1,4})[-/. ]([0-9]{1,2})[-/. ]([0-9]{1,4})")

@@ -19,6 +19,9 @@ _WITHOUT_DECOMPOSITION = str.maketrans(
     {"đ": "d", "ð": "d", "ɖ": "d", "ƀ": "b", "ł": "l", "ø": "o", "ı": "i"}
     | {"ß": "ss", "æ": "ae", "œ": "oe", "þ": "th"},
 )
+_PLAIN_LETTERS = str.maketrans(
+    {letter: unicodedata.normalize("NFD", letter.replace("đ", "d").replace("ƀ", "b"))[0] for letter in LETTERS}
+)
 _APOSTROPHES = "'’‘`´ʼʹ′＇"
 _TO_APOSTROPHE = str.maketrans(dict.fromkeys(_APOSTROPHES, "'"))
 _INVISIBLE = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
@@ -67,6 +70,9 @@ def _is_mark(character: str) -> bool:
 
 def without_marks(text: str) -> str:
     """Lower case without tone marks, hats and strokes; other characters stay."""
+    plain = text.lower().translate(_PLAIN_LETTERS)
+    if plain.isascii():
+        return plain
     decomposed = unicodedata.normalize("NFKD", text.lower().translate(_WITHOUT_DECOMPOSITION))
     bare = "".join(character for character in decomposed if not _is_mark(character))
     return bare.lower().translate(_WITHOUT_DECOMPOSITION)

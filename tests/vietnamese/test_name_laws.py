@@ -121,7 +121,7 @@ def vni_capitals(name: str, _: Random) -> str:
 PROOF = "Nguyễn Đặng Hữu"
 ENCODINGS: list[tuple[Callable[[str, Random], str], str]] = [
     (name_errors.utf8_as_cp1252, "[\x81\x8d\x8f\x90\x9d]"),
-    (name_errors.tcvn3, "$^"),
+    (name_errors.tcvn3, "¹ẹ$"),  # Ñ alone is an initial
     (vni, "$^"),
     (vni_capitals, "$^"),
     (name_errors.telex, "o[oòóỏõọ]"),
