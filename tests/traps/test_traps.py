@@ -115,7 +115,7 @@ def _dose(where: str, dose_id: str, line: Mapping[str, Any], common: Record, cit
         raise ValueError(f"{where}: says neither what must nor what never may be decided")
     kinds = line.get("kinds", {})
     _known(where, kinds, DOSES.columns)
-    return Dose(dose_id, {"dose_id": dose_id, **record}, must, never, kinds)
+    return Dose(dose_id, {"dose_id": dose_id, **record}, must, never, _filled(where, kinds, {}))
 
 
 def _decisions(where: str, given: str | Sequence[str], citizens: Mapping[str, Record]) -> tuple[str, ...]:
