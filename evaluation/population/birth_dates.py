@@ -1,14 +1,18 @@
 """Birth dates as clerks type them."""
 
 from collections.abc import Mapping
+from datetime import date
 
 import numpy as np
+from lunar_vn import solar_to_lunar
 
 from evaluation.population.arrays import Flags, Ints, Texts, days, texts, years
 
-FORMATS = ("%d/%m/%Y", "%Y-%m-%d", "{d}/{m}/%Y", "%d-%m-%Y", "%d.%m.%Y")
+FORMATS = ("{d:02}/{m:02}/{y}", "{y}-{m:02}-{d:02}", "{d}/{m}/{y}", "{d:02}-{m:02}-{y}", "{d:02}.{m:02}.{y}")
 YEAR, TWO_DIGITS, SERIAL, ZEROS, IMPOSSIBLE, MISSING = range(len(FORMATS), len(FORMATS) + 6)
 EXCEL_EPOCH = 25_569  # serial of 1970-01-01
+LAST_YEAR_BY_MOON = 1964  # of birth, of those who declare the lunar date
+FIRST_YEAR_OF_HANOI = 1968  # before, almanacs went by the hour of Beijing
 
 
 def type_birth_dates(
@@ -23,7 +27,8 @@ def type_birth_dates(
 ) -> Texts:
     """Type each birth date with its error ('' for none), in the format of its facility.
 
-    Where the registry knows the year alone, the year is typed, or 1 January, or a date somebody made up.
+    Where the registry knows the year alone, the year is typed, or 1 January, or a date somebody made up. The error
+    ``lunar`` is the person's birth date by the moon, for those born late a day off.
     ``instead`` are other dates that may stand in the box, by error.
     """
     count = len(born)
@@ -40,20 +45,21 @@ def type_birth_dates(
     typed = np.where(swap, _date(year, np.minimum(day, 12), month), typed)
     digit = (error == "digit") | ((error == "swap") & (day == month))
     typed = np.where(digit, _other_digit(year, month, day, rng), typed)
-    off_by = {
-        "year off": np.where(rng.random(count) < 0.5, -1, 1) * 365,
-        "day off": np.where(rng.random(count) < 0.7, -1, 1),
-        "lunar": -rng.integers(20, 51, count),
-    }
-    typed = np.where(error == "year off", _date(year + off_by["year off"] // 365, month, np.minimum(day, 28)), typed)
-    for kind in ("day off", "lunar"):
-        typed = np.where(error == kind, born + off_by[kind], typed)
+    other_year = year + np.where(rng.random(count) < 0.5, -1, 1)
+    typed = np.where(error == "year off", _date(other_year, month, np.minimum(day, 28)), typed)
+    by_moon = (error == "lunar") & (year <= LAST_YEAR_BY_MOON)
+    day_off = (error == "day off") | ((error == "lunar") & ~by_moon)
+    typed = np.where(day_off, born + np.where(rng.random(count) < 0.7, -1, 1), typed)
     for kind, other in instead.items():
         typed = np.where(error == kind, other, typed)
     for kind, code in (("year", YEAR), ("two digits", TWO_DIGITS), ("serial", SERIAL), ("zeros", ZEROS),
                        ("impossible", IMPOSSIBLE), ("missing", MISSING)):  # fmt: skip
         form[error == kind] = code
-    return write_dates(typed, form)
+    written = write_dates(typed, form)
+    written[by_moon] = texts(
+        _write_by_moon(day, int(code)) for day, code in zip(days(born[by_moon]).tolist(), form[by_moon], strict=True)
+    )
+    return written
 
 
 def write_dates(dates: Ints, form: Ints) -> Texts:
@@ -66,11 +72,16 @@ def write_dates(dates: Ints, form: Ints) -> Texts:
 def _write(day: int, form: int) -> str | None:
     date = np.datetime64(day, "D").item()
     if form < len(FORMATS):
-        return date.strftime(FORMATS[form]).format(d=date.day, m=date.month)
+        return FORMATS[form].format(d=date.day, m=date.month, y=date.year)
     return (
         str(date.year), f"{date:%d/%m}/{date.year % 100:02d}", str(day + EXCEL_EPOCH), f"00/00/{date.year}",
         f"{31 if date.month != 2 else 30}/{4 if date.month != 2 else 2:02d}/{date.year}", None,
     )[form - len(FORMATS)]  # fmt: skip
+
+
+def _write_by_moon(born: date, form: int) -> str:
+    lunar = solar_to_lunar(born, 7.0 if born.year >= FIRST_YEAR_OF_HANOI else 8.0)
+    return FORMATS[form].format(d=lunar.day, m=lunar.month, y=lunar.year)
 
 
 def _month_day(dates: Ints) -> tuple[Ints, Ints]:

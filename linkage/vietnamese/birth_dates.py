@@ -100,7 +100,7 @@ _TIME = re.compile(r"[T\s]+[0-9]{1,2}:[0-9]{2}.*$", re.DOTALL)
 _NUMBERS = re.compile("[0-9]+")
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _MONTH = re.compile(rf"(?<=[0-9][\s/.-])({'|'.join(_MONTHS)})[a-z]*(?=[\s/.,-]+[0-9])", re.IGNORECASE)
-_FIRST_SERIAL, _LAST_SERIAL = 10_000, 46_000
+_FIRST_SERIAL, _LAST_SERIAL = 2_500, 46_400  # 1906 to 2027; below are years
 _DAYS_FROM_1900_TO_1904 = 1462
 # clocks of Viet Nam were seven to nine hours ahead of universal time
 _MOST_HOURS_AHEAD = 9
@@ -138,7 +138,7 @@ def _stamp(stamp: str) -> Iterator[_Reading]:
 def _one_number(number: str) -> Iterator[_Reading]:
     if len(number) == 4:
         yield _Reading(int(number), 0, 0)
-    if len(number) == 5 and _FIRST_SERIAL <= int(number) <= _LAST_SERIAL:
+    if len(number) in {4, 5} and _FIRST_SERIAL <= int(number) <= _LAST_SERIAL:
         for start in (0, _DAYS_FROM_1900_TO_1904):
             day = date(1899, 12, 30) + timedelta(days=int(number) + start)
             yield _Reading(day.year, day.month, day.day, "serial")
