@@ -1,7 +1,6 @@
 """Birth dates as clerks type them."""
 
 from collections.abc import Mapping
-from datetime import date
 
 import numpy as np
 from lunar_vn import solar_to_lunar
@@ -57,7 +56,7 @@ def type_birth_dates(
         form[error == kind] = code
     written = write_dates(typed, form)
     written[by_moon] = texts(
-        _write_by_moon(day, int(code)) for day, code in zip(days(born[by_moon]).tolist(), form[by_moon], strict=True)
+        _write_by_moon(int(day), int(code)) for day, code in zip(born[by_moon], form[by_moon], strict=True)
     )
     return written
 
@@ -79,8 +78,9 @@ def _write(day: int, form: int) -> str | None:
     )[form - len(FORMATS)]  # fmt: skip
 
 
-def _write_by_moon(born: date, form: int) -> str:
-    lunar = solar_to_lunar(born, 7.0 if born.year >= FIRST_YEAR_OF_HANOI else 8.0)
+def _write_by_moon(day: int, form: int) -> str:
+    date = np.datetime64(day, "D").item()
+    lunar = solar_to_lunar(date, 7.0 if date.year >= FIRST_YEAR_OF_HANOI else 8.0)
     return FORMATS[form].format(d=lunar.day, m=lunar.month, y=lunar.year)
 
 
