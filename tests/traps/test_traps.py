@@ -167,26 +167,25 @@ CASES = read_cases(Path(__file__).with_name("cases.yaml").read_text(encoding="ut
 def run(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """The folder RUN of all cases among 20,000 citizens; made once, however many workers the tests have."""
     base = tmp_path_factory.getbasetemp()
-    folder = (base if worker_id == "master" else base.parent) / "traps"
-    folder.mkdir(exist_ok=True)
-    with (folder / "lock").open("w") as lock:
+    done = (base if worker_id == "master" else base.parent) / "traps_run"
+    with done.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "run").exists():
-            _score_among_others(folder)
-    return folder / "run"
+        if not done.exists():
+            _score_among_others(tmp_path_factory.mktemp("traps")).rename(done)
+    return done
 
 
-def _score_among_others(folder: Path) -> None:
-    others, ours = folder / "others", folder / "ours"
+def _score_among_others(folder: Path) -> Path:
+    others, ours, model, run = (folder / name for name in ("others", "ours", "model", "run"))
     ours.mkdir()
     assert main(["synth", "--citizens", "20000", "--doses", "20000", "--seed", "2022", "--out", str(others)]) == 0
     _write(ours / "citizens.csv", CITIZENS.columns, [c for case in CASES for c in case.citizens.values()])
     _write(ours / "doses.csv", DOSES.columns, [dose.record for case in CASES for dose in case.doses])
     background = ["--doses", str(others / "doses.csv"), "--citizens", str(others / "citizens.csv")]
-    model = str(folder / "model")
-    assert main(["train", *background, "--labels", str(others / "labels.csv"), "--out", model]) == 0
+    assert main(["train", *background, "--labels", str(others / "labels.csv"), "--out", str(model)]) == 0
     both = ["--doses", str(folder / "*" / "doses.csv"), "--citizens", str(folder / "*" / "citizens.csv")]
-    assert main(["score", *both, "--model", model, "--out", str(folder / "run")]) == 0
+    assert main(["score", *both, "--model", str(model), "--out", str(run)]) == 0
+    return run
 
 
 def _write(path: Path, columns: Sequence[str], records: Sequence[Record]) -> None:
