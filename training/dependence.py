@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaincinv
 from scipy.stats import chi2
 
-from models import Comparison, Registry, Specification
+from models import Comparison, Model, Registry, Specification
 
 ENOUGH = 5.0
 """A lift is stated where at least so many pairs, effectively, are seen or expected."""
@@ -109,7 +109,7 @@ class Dependence:
 
 
 def measure_dependence(
-    specification: Specification,
+    model: Model,
     levels: Levels,
     is_match: NDArray[np.bool_],
     weights: Floats,
@@ -121,21 +121,22 @@ def measure_dependence(
     """Measure every two comparisons that are no interactions; pairs missing on either are left out.
 
     Args:
-        specification: what was compared.
+        model: what was compared, and m and u; neither prior nor calibration count.
         levels: comparison, interactions too → level of each labelled pair, as ``levels_of`` gives them.
         is_match: shape (labelled pairs,).
         weights: shape (labelled pairs,), 1 ÷ sampling probability.
-        registry: number of citizens, and the ratios of the interactions.
+        registry: that of the training.
         random_levels: the same as ``levels``, of random pairs.
         hard_negatives: labelled non-matches per dose, weighted.
     """
+    specification = model.specification
     matches, non_matches = (_chosen(levels, kind) for kind in (is_match, ~is_match))
     strangers = _chosen(random_levels, ~_on_unique_level(specification, random_levels))
     others = {name: np.concatenate([found, strangers[name]]) for name, found in non_matches.items()}
     near = min(hard_negatives / registry.citizens, 1.0)
     parts = (weights[~is_match], near), (np.ones(len(next(iter(strangers.values())))), 1 - near)
     mixed = np.concatenate([part * (share / max(part.sum(), 1e-300)) for part, share in parts])
-    corrected = mixed * _interaction_bits(specification, registry, others)
+    corrected = mixed * _interaction_bits(model, registry, others)
     shared: tuple[list[Shared], list[Shared]] = ([], [])
     found: list[Combination] = []
     plain = [comparison for comparison in specification.comparisons if not comparison.is_interaction]
@@ -184,14 +185,12 @@ def _total(first: Comparison, second: Comparison, levels: Levels, weights: Float
     return total
 
 
-def _interaction_bits(specification: Specification, registry: Registry, levels: Levels) -> Floats:
+def _interaction_bits(model: Model, registry: Registry, levels: Levels) -> Floats:
     bits = np.zeros(len(next(iter(levels.values()))))
-    for comparison in specification.comparisons:
+    for comparison in model.specification.comparisons:
         if comparison.is_interaction:
-            ratios = [
-                registry.ratios[comparison.name][level.name] if level.together else 1.0 for level in comparison.levels
-            ]
-            bits -= np.log2([1.0, *ratios])[levels[comparison.name]]
+            m_u = [(1.0, 1.0), *(model.m_u(comparison, level, registry) for level in comparison.levels)]
+            bits += np.log2([m / u for m, u in m_u])[levels[comparison.name]]
     return bits
 
 

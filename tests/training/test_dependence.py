@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from models import Comparison, Level, Registry, Specification
+from models import Calibration, Comparison, Level, Model, Registry, Specification, Thresholds
 from training.dependence import SHOWN, Combination, Dependence, measure_dependence
 
 Columns = dict[str, NDArray[np.uint8]]
@@ -41,12 +41,13 @@ def measure(
 ) -> Dependence:
     """Without strangers all others are labelled."""
     nobody = {name: np.zeros(0, dtype=np.uint8) for name in levels}
+    specification = Specification("test", {}, (), comparisons)
     return measure_dependence(
-        Specification("test", {}, (), comparisons),
+        Model("test", specification, {}, 0.5, Calibration(), Thresholds(1.0, 0.0)),
         levels,
         is_match,
         np.ones(len(is_match)) if weights is None else weights,
-        registry=Registry(CITIZENS, {"coincidence": {"namesake": ratio}}),
+        registry=Registry(CITIZENS, ratios={"coincidence": {"namesake": ratio}}, ratios_without_last={}),
         random_levels=nobody if strangers is None else strangers,
         hard_negatives=hard_negatives,
     )
