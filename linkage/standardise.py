@@ -118,7 +118,7 @@ _TEXTS = pa.list_(_TEXT)
 _CCCD = "0(?:0[1-9]|[1-9][0-9])(?:[01][0-9]{2}|[23](?:[01][0-9]|2[0-6]))[0-9]{6}"
 _NUMBER = f"(?:{_CCCD}|[0-9]{{9}})"
 # repeated and counted digits may be placeholders: Python decides
-_SUSPICIOUS = "|".join([*(digit * 8 for digit in "0123456789"), "234567", "765432"])
+_SUSPICIOUS = "|".join([*(digit * 8 for digit in "0123456789"), "234567", "765432", "000000(?:;|$)"])
 
 
 def _clean(column: str, pattern: str) -> str:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
-from linkage.vietnamese.digits import spreadsheet_text
+from linkage.vietnamese.digits import spreadsheet_text, without_look_alikes
 from linkage.vietnamese.lunar import solar_dates
 
 EARLIEST_YEAR, LATEST_YEAR = 1900, 2026
@@ -97,9 +97,12 @@ def _birth_date(*found: _Reading) -> BirthDate | None:
 _DAY = re.compile("([0-9]{1,4})[-/. ]([0-9]{1,2})[-/. ]([0-9]{1,4})")
 _UTC = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)?(?:Z|\+00:00)$")
 _TIME = re.compile(r"[T\s]+[0-9]{1,2}:[0-9]{2}.*$", re.DOTALL)
+_WITH_LETTERS = re.compile(r"(?=.*[^0-9/. -])[0-9OoIlLi|SsB]{1,4}(?:[-/. ][0-9OoIlLi|SsB]{1,4}){2}")
+_WITH_HOURS = re.compile("([0-9]{5})[.,][0-9]+")  # the serial of a day and a time
 _NUMBERS = re.compile("[0-9]+")
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _MONTH = re.compile(rf"(?<=[0-9][\s/.-])({'|'.join(_MONTHS)})[a-z]*(?=[\s/.,-]+[0-9])", re.IGNORECASE)
+_MONTH_FIRST = re.compile(r"^([a-z]{3,9})\.?\s+([0-9]{1,2})\b", re.IGNORECASE)
 _FIRST_SERIAL, _LAST_SERIAL = 2_500, 46_400  # 1906 to 2027; below are years
 _DAYS_FROM_1900_TO_1904 = 1462
 # clocks of Viet Nam were seven to nine hours ahead of universal time
@@ -108,13 +111,20 @@ _MOST_HOURS_AHEAD = 9
 
 def _readings(text: str) -> Iterable[_Reading]:
     """What the cell may mean, the likeliest first."""
+    if _WITH_LETTERS.fullmatch(text):
+        text = without_look_alikes(text)
     if match := _DAY.fullmatch(text):
         return _three_numbers(list(match.groups()))
     if match := _UTC.match(text):
         return _stamp(match[1])
-    text = _TIME.sub("", text)
+    if match := _WITH_HOURS.fullmatch(text):
+        return _one_number(match[1])
+    text = _MONTH_FIRST.sub(r"\2 \1", _TIME.sub("", text))
     text = _MONTH.sub(lambda match: str(_MONTHS.index(match[1].lower()) + 1), text)
-    numbers = _NUMBERS.findall(text)
+    return _numbers(_NUMBERS.findall(text))
+
+
+def _numbers(numbers: list[str]) -> Iterable[_Reading]:
     if any(len(number) > 8 for number in numbers):
         return ()
     if len(numbers) == 1:

@@ -6,7 +6,7 @@ from linkage.vietnamese.text import compose
 
 _SCIENTIFIC = re.compile(r"([0-9])(?:[.,]([0-9]+))?[eE]\+?([0-9]{1,2})")
 _DECIMAL_ZERO = re.compile(r"([0-9]+)[.,]0{1,2}")
-_LOOK_ALIKES = str.maketrans("OoIlLi|SsB", "0011111558")
+_LOOK_ALIKES = str.maketrans("OoIlLi|SsB" + "ОоЗз", "0011111558" + "0033")  # the last four are Cyrillic
 
 
 def spreadsheet_text(text: str) -> str:
@@ -27,15 +27,16 @@ def is_truncated(text: str) -> bool:
 
 
 def without_look_alikes(text: str) -> str:
-    """O, l, I, S, B in a number read as 0, 1, 1, 5, 8."""
+    """O, l, I, S, B in a number read as 0, 1, 1, 5, 8; Cyrillic О, З as 0, 3."""
     return text.translate(_LOOK_ALIKES)
 
 
 def is_placeholder(digits: str) -> bool:
-    """Digits nobody was given: all the same, or counted up or down from an end."""
-    return len(set(digits)) <= 1 or digits in _COUNTED
+    """Digits nobody was given: all or eight in a row the same, or counted up or down from an end."""
+    return len(set(digits)) <= 1 or _EIGHT_ALIKE.search(digits) is not None or digits in _COUNTED
 
 
+_EIGHT_ALIKE = re.compile(r"([0-9])\1{7}")
 _UP = "01234567890123456789"
 _COUNTED = frozenset(
     run[start : start + length]

@@ -70,6 +70,8 @@ _ORDER = (*_STRONG, "insurance", "phone", "other", "placeholder")
 _PLAUSIBLE = re.compile("0(?!00)[0-9]{2}([0-3])([0-9]{2})[0-9]{6}")
 _PASSPORT = re.compile("[A-Z]{1,2}[0-9]{6,8}")
 _INSURANCE = re.compile("[A-Z]{2}[0-9]{13}")
+_NO_SERIAL = "000000"
+_LENGTHS = (12, 9)
 _BETWEEN_NUMBERS = re.compile(r"[/;,|()\n&+]|\s-\s")
 _WEAK_SEPARATORS = re.compile(r"[\s._'\"*:#-]+")
 _WORD = re.compile(r"[^\W\d_]{3,}")
@@ -78,7 +80,7 @@ _DIGITS = re.compile("[0-9]+")
 
 def _readings(text: str) -> Iterator[IdentityNumber]:
     if _DIGITS.fullmatch(text):
-        yield _read(text, "none")
+        yield from _two_in_one(text) or [_read(text, "none")]
         return
     for piece in _BETWEEN_NUMBERS.split(text):
         # CMND, CCCD, số: words around the number; look-alikes are shorter or stand beside digits
@@ -89,10 +91,22 @@ def _readings(text: str) -> Iterator[IdentityNumber]:
         whole = _compact(bare)
         if len(strong) > 1:
             yield from strong
+        elif both := _two_in_one(whole):
+            yield from both
         elif whole and any(map(str.isdigit, whole)):
             repair = "extracted" if worded else "separators" if whole != text.upper() else "none"
             joined = _read(whole, repair)
             yield strong[0] if strong and joined.kind not in _STRONG else joined
+
+
+def _two_in_one(digits: str) -> list[IdentityNumber]:
+    """The two numbers written as one run of digits, with nothing or a hyphen between; empty when there are not two."""
+    for first in _LENGTHS:
+        if len(digits) - first in _LENGTHS and _DIGITS.fullmatch(digits):
+            both = [_read(digits[:first], "extracted"), _read(digits[first:], "extracted")]
+            if all(reading.kind in _STRONG for reading in both):
+                return both
+    return []
 
 
 def _compact(text: str) -> str:
@@ -104,7 +118,7 @@ def _read(number: str, repair: str) -> IdentityNumber:
     number = number.upper()
     if not _DIGITS.fullmatch(number):
         return _read_with_letters(number, repair)
-    if is_placeholder(number):
+    if is_placeholder(number) or (len(number) in {9, 12} and number.endswith(_NO_SERIAL)):
         return IdentityNumber(None, "placeholder", repair)
     full = _with_lost_zeros(number)
     if len(full) == 9 or _plausible(full):

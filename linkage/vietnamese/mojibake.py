@@ -19,6 +19,9 @@ _UTF8_AS_CP1252 = re.compile("[ÂÃÄÅÆÌâãäåæì][^\x00-\x7f]|[ÃãÄä] 
 _UNDEFINED_IN_CP1252 = tuple(map(chr, (0x81, 0x8D, 0x8F, 0x90, 0x9D)))
 # êng and êc end words of Ba Na and Xơ Đăng, and would be ấng and ấc
 _MINORITY_RHYME = re.compile("[a-z]*ê(?:ng|c)", re.IGNORECASE)
+_BEYOND_CP1252 = frozenset(
+    letter for letter in LETTERS + LETTERS.upper() if not letter.encode("cp1252", errors="ignore")
+)
 _LOST = "\ufffd"  # what stands for a byte that was thrown away
 
 
@@ -117,7 +120,10 @@ def _tcvn3() -> tuple[dict[int, str], re.Pattern[str]]:
 
 def _from_tcvn3(text: str) -> str | None:
     letters, evidence = _tcvn3()
-    decoded = text.translate(letters) if evidence.search(text) else ""
+    # a soft hyphen alone is what it was meant to be
+    if not _BEYOND_CP1252.isdisjoint(text) or not evidence.search(text.replace("\u00ad", "")):
+        return None
+    decoded = text.translate(letters)
     return decoded if _CLEAN.fullmatch(decoded) else None
 
 

@@ -1,5 +1,6 @@
 """A person's name: the canonical spelling, its plain letters, and its parts."""
 
+import html
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -64,7 +65,7 @@ _Word = tuple[str, str, str, str]
 _TITLES = frozenset(
     {"ông", "ong", "bà", "cụ", "cháu", "bé", "chị", "cô", "bác", "thầy", "dì", "mợ", "thím"}
     | {"bs", "bscki", "bsckii", "cki", "ckii", "ths", "ts", "gs", "pgs", "ds", "đd", "ktv", "ys"}
-    | {"hs", "sv", "gv", "lm", "mr", "mrs", "ms", "dr"},
+    | {"hs", "sv", "gv", "bn", "lm", "mr", "mrs", "ms", "dr"},
 )
 # names of their own too: a title only before a common surname or another title
 _AMBIGUOUS_TITLES = frozenset({"ông", "ong", "thầy", "dì", "mợ", "thím"})
@@ -73,6 +74,29 @@ _COMMON_SURNAMES = frozenset(
     | {"dương", "trương", "đinh", "đoàn", "lâm", "trịnh", "phùng", "lương", "lưu", "đào", "tống", "quách", "triệu"}
     | {"nguyen", "tran", "le", "pham", "hoang", "huynh", "vu", "vo", "dang", "bui", "do", "ho", "ngo"},
 )
+# in plain letters; of several words where they are written so
+_SAINTS = frozenset(
+    {"maria", "anna", "ana", "teresa", "terexa", "phero", "phaolo", "giuse", "gioan", "gioankim", "gioakim", "daminh"}
+    | {"anton", "antonio", "micae", "martino", "mactino", "phanxico", "xavie", "vincente", "vinhson", "toma", "mattheu"}
+    | {"matta", "macta", "madalena", "rosa", "cecilia", "xexilia", "lucia", "luxia", "catarina", "agata"}
+    | {
+        "inhaxio",
+        "augustino",
+        "autinh",
+        "baotixita",
+        "baotixia",
+        "simon",
+        "giacobe",
+        "giacobo",
+        "batolomeo",
+        "stephano",
+    }
+    | {"philipphe", "isave", "elisabet", "monica", "clara", "emmanuel", "raphael", "gabriel", "benado", "carolo"}
+)
+_SAINTS_OF_TWO = frozenset(
+    {("phe", "ro"), ("phao", "lo"), ("giu", "se"), ("gio", "an"), ("da", "minh"), ("vinh", "son"), ("an", "ton")}
+)
+_MAY_BE_SAINTS = _SAINTS | {first for first, _ in _SAINTS_OF_TWO}
 _NEVER_GIVEN = frozenset({"thị", "thi", "văn", "van"})
 _PLAIN = re.compile(f"[{LETTERS}]+(?:'[{LETTERS}]+)?")
 _PAIR_OF_BRACKETS = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|\{[^{}]*\}")
@@ -93,7 +117,7 @@ _NOTES = (
     (frozenset("0123456789"), _BORN),
 )
 _ZERO_FOR_O = re.compile(r"(?<=[^\W\d_])0(?=[^\W\d_])")
-_JOINED_APOSTROPHE = re.compile(r"(?:(?<=^[^\W\d_])|(?<=\s[^\W\d_]))'\s+(?=[^\W\d_])")
+_JOINED_APOSTROPHE = re.compile(r"(?:(?<=^[^\W\d_])|(?<=\s[^\W\d_])|(?<=^[hk])\s)'\s*(?=[^\W\d_])", re.IGNORECASE)
 _GLUED = re.compile(f"({'|'.join(sorted(_COMMON_SURNAMES))})(thị|thi|văn|van)(.{{2,}})", re.IGNORECASE)
 _CAPITALISED = re.compile(f"[{LETTERS.upper()}][{LETTERS}]*")
 
@@ -102,8 +126,10 @@ def _words(text: str) -> list[_Word]:
     typed = text.split()
     words = [word for word in map(_plain_word, typed) if word]
     # à in UTF-8 read as cp1252 ends in a no-break space, which would tear the word
-    if not words or len(words) < len(typed) or words[0][0] in _TITLES or "\u00a0" in text:
+    if not words or len(words) < len(typed) or "\u00a0" in text:
         return [_word(word) for word in _repair(text)]
+    if words[0][0] in _TITLES or words[0][1] in _MAY_BE_SAINTS:
+        return [_word(word) for word in _name_itself([word[0] for word in words])]
     return words
 
 
@@ -133,11 +159,11 @@ def _repair(text: str) -> list[str]:
 
 
 def _are_clean(words: list[str]) -> bool:
-    return bool(words) and all(map(_plain_word, words)) and words[0] not in _TITLES
+    return bool(words) and all(map(_plain_word, words)) and _name_itself(words) == words
 
 
 def _repair_once(text: str) -> list[str]:
-    composed = unicodedata.normalize("NFC", text)
+    composed = unicodedata.normalize("NFC", html.unescape(text) if "&" in text else text)
     decoded = decode_mojibake(composed)
     words = decoded.split()
     if not all(map(str.isalpha, words)):
@@ -150,7 +176,7 @@ def _repair_once(text: str) -> list[str]:
     words = [word.lower() for word in words]
     if not all(map(_PLAIN.fullmatch, words)):
         words = _lettered(" ".join(map(_without_zeros, words)))
-    return _without_titles(undo_letters(_without_titles(words)))
+    return _name_itself(undo_letters(_without_titles(words)))
 
 
 def _lettered(text: str) -> list[str]:
@@ -198,6 +224,13 @@ def _trim_apostrophes(word: str) -> str:
     return word if len(word) == 2 else word.rstrip("'")
 
 
+def _name_itself(words: list[str]) -> list[str]:
+    """The words of a name without titles and saints' names in front."""
+    while (fewer := _without_saints(_without_titles(words))) != words:
+        words = fewer
+    return words
+
+
 def _without_titles(words: list[str]) -> list[str]:
     # given name first: Bé Nguyễn Thị
     while len(words) > 2 and words[0] in _TITLES and words[-1] not in _NEVER_GIVEN:
@@ -205,6 +238,18 @@ def _without_titles(words: list[str]) -> list[str]:
             break
         words = words[1:]
     return words
+
+
+def _without_saints(words: list[str]) -> list[str]:
+    """Maria Nguyễn Thị Lan → Nguyễn Thị Lan; a name that does not go on as a Vietnamese one stays."""
+    rest = words
+    while len(rest) > 2:
+        first, second = (_word(word)[1] for word in rest[:2])
+        if first not in _SAINTS and (first, second) not in _SAINTS_OF_TWO:
+            break
+        rest = rest[1:] if first in _SAINTS else rest[2:]
+    goes_on = len(rest) > 1 and (rest[0] in _COMMON_SURNAMES or rest[1] in _NEVER_GIVEN)
+    return rest if goes_on else words
 
 
 def _parts_of_glued(word: str) -> list[str] | None:

@@ -151,7 +151,7 @@ _PROVINCE_ALIASES = {
     "01": "hn tphn hanoiciti",
     "46": "hue tthue tth",
     "48": "dn tpdn",
-    "77": "brvt vungtau baria",
+    "77": "brvt bariavt vungtau baria",
     "79": "hcm tphcm hcmc tphochiminh hochiminhciti sg saigon tpsg",
 }
 
