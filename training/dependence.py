@@ -154,11 +154,12 @@ def measure_dependence(
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """Pairs missing on neither comparison, by level of the first (rows) and of the second."""
+    """Pairs missing on neither comparison, by level of the first (rows) and of the second; weight of the heaviest."""
 
     count: Floats
     weight: Floats
     squares: Floats
+    largest: float
 
 
 def _chosen(levels: Levels, pairs: NDArray[np.bool_]) -> Levels:
@@ -175,7 +176,8 @@ def _on_unique_level(specification: Specification, levels: Levels) -> NDArray[np
 
 
 def _table(first: Comparison, second: Comparison, levels: Levels, weights: Floats) -> _Table:
-    return _Table(*(_total(first, second, levels, weights**power) for power in (0, 1, 2)))
+    count, weight, squares = (_total(first, second, levels, weights**power) for power in (0, 1, 2))
+    return _Table(count, weight, squares, largest=float(weights.max(initial=0.0)))
 
 
 def _total(first: Comparison, second: Comparison, levels: Levels, weights: Floats) -> Floats:
@@ -221,22 +223,26 @@ def _entropy(share: Floats) -> float:
 def _lifts(table: _Table) -> tuple[Floats, Floats, Floats]:
     """Lift of every combination with its 95 % interval, 0 where too few pairs are seen and expected.
 
-    The number seen is taken as Poisson about lift times the number expected, with Jeffreys' prior (Brown, Cai &
-    DasGupta 2003, section 3); weighted, as many pairs as give the same variance (Fay & Feuer 1997, section 2).
+    The weighted number seen is a sum of Poisson numbers about lift times the number expected: interval of Fay & Feuer
+    1997, section 2; half a pair is added to the estimate, which keeps it finite (Brown, Cai & DasGupta 2003).
     """
     total = table.weight.sum()
     if total == 0:
         nothing = np.zeros_like(table.weight)
         return nothing, nothing, nothing
-    overall = total / table.squares.sum()
-    pairs = np.divide(table.weight, table.squares, out=np.full_like(table.weight, overall), where=table.squares > 0)
-    seen = table.weight * pairs
-    expected = np.outer(table.weight.sum(axis=1), table.weight.sum(axis=0)) / total * pairs
-    enough = np.maximum(seen, expected) > ENOUGH - 1e-9
+    seen, variance, largest = table.weight, table.squares, table.largest
+    expected = np.outer(seen.sum(axis=1), seen.sum(axis=0)) / total
+    pair = np.divide(variance, seen, out=np.full_like(seen, largest), where=seen > 0)
+    enough = np.maximum(seen, expected) / pair > ENOUGH - 1e-9
+    estimate = seen + pair / 2
+    low = np.where(seen > 0, gammaincinv(np.maximum(seen / pair, 0.5), 0.025) * pair, 0.0)
+    wider = (variance + largest**2) / (seen + largest)
+    high = gammaincinv((seen + largest) / wider, 0.975) * wider
     over = np.where(enough, expected, 1.0)
-    ends = (seen + 0.5, *(gammaincinv(seen + 0.5, share) for share in (0.025, 0.975)))
-    estimate, low, high = (np.where(enough, np.log2(np.maximum(end, 1e-9) / over), 0.0) for end in ends)
-    return estimate, low, high
+    # nothing seen has no lower end: ten bits are as good as none
+    ends = (np.where(enough, end / over, 1.0) for end in (estimate, np.maximum(low, estimate / 1024), high))
+    of_estimate, of_low, of_high = (np.log2(end) for end in ends)
+    return of_estimate, of_low, of_high
 
 
 def _combinations(
