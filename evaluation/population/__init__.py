@@ -132,6 +132,7 @@ def _tables(citizens: int, doses: int, seed: int, progress: Progress) -> tuple[d
     }
     progress("synthesise", 4, STAGES)
     with duckdb.connect() as connection:
+        connection.execute("SET enable_progress_bar = false")
         classify(connection, registry, injected.table, pa.table(columns))
         twins = int(((people.twin >= 0) & ~absent).sum()) / 2 / citizens
         figures = measure(connection, twins)

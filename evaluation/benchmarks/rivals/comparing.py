@@ -107,6 +107,7 @@ def _in_hindsight(run: Path, evaluation: Evaluation, truth: Path) -> Evaluation:
     again = run.with_name(f"{run.name}_in_hindsight")
     again.mkdir(exist_ok=True)
     with duckdb.connect() as connection:
+        connection.execute("SET enable_progress_bar = false")
         source = text_literal(str(run / "decisions.parquet"))
         decision = (
             f"CASE WHEN decision <> 'quarantine' AND probability >= {min(enough, default=2.0)!r} THEN 'accept'"
