@@ -1,12 +1,14 @@
 """Laws of syllables and of repaired names, over the whole inventory and over names of the minorities."""
 
 import re
+import tomllib
 import unicodedata
 from collections.abc import Callable
+from importlib.resources import files
 from random import Random
 
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from evaluation.population import name_errors
@@ -14,7 +16,7 @@ from linkage.vietnamese import fold, parse_name
 from linkage.vietnamese.sounds import doublet_key, sound_key
 from linkage.vietnamese.syllables import all_syllables, parse_syllable, reads_without_marks
 from linkage.vietnamese.text import LETTERS
-from linkage.vietnamese.tones import place_tone
+from linkage.vietnamese.tones import TONES, place_tone
 
 SYLLABLES = sorted({syllable.spelling for syllable in all_syllables()})
 syllables = st.sampled_from(SYLLABLES)
@@ -78,6 +80,33 @@ def test_no_syllable_without_marks_is_changed() -> None:
                 assert name.given == plain
 
 
+ONSETS = "b c ch d đ g gh gi h k kh l m n ng ngh nh p ph q r s t th tr v x"
+NUCLEI = "a ă â e ê i y o oo ô ơ u ư iê yê ia ya uô ua ươ ưa"
+CODAS = "c ch m n ng nh p t i y o u"
+
+
+def one_or_none(parts: str) -> st.SearchStrategy[str]:
+    return st.sampled_from(["", *parts.split()])
+
+
+@given(
+    *(one_or_none(ONSETS), one_or_none("o u"), st.sampled_from(NUCLEI.split()), one_or_none(CODAS)),
+    st.sampled_from(["", *TONES.values()]),
+)
+@settings(max_examples=500)
+def test_only_what_is_no_syllable_is_changed_and_becomes_one(
+    onset: str, medial: str, nucleus: str, coda: str, tone: str
+) -> None:
+    at = 2 if len(nucleus) == 2 and nucleus[1] != "a" else 1
+    word = place_tone(unicodedata.normalize("NFC", f"{onset}{medial}{nucleus[:at]}{tone}{nucleus[at:]}{coda}"))
+    for typed in (word, word.title(), word.upper()):
+        name = parse_name(typed)
+        assert name is not None
+        if name.canonical != word:
+            assert parse_syllable(word) is None
+            assert parse_syllable(name.canonical)
+
+
 @given(st.lists(syllables, min_size=1, max_size=5))
 def test_no_name_of_syllables_is_changed(words: list[str]) -> None:
     name = parse_name(" ".join(["lê", *words]))
@@ -91,6 +120,31 @@ def test_no_other_name_is_changed(name: str) -> None:
         parsed = parse_name(typed)
         assert parsed is not None
         assert parsed.canonical == _clean(name)
+
+
+def _population() -> list[str]:
+    """Names of the minorities as the synthetic population makes them; every word once at least."""
+    lists = tomllib.loads(files("evaluation.population").joinpath("data/names.toml").read_text(encoding="utf-8"))
+    clans, koho, khmer = lists["ede_clans"], lists["koho_clans"], lists["khmer_first"]
+    bana = [onset + rhyme for onset in lists["bana_onsets"] for rhyme in lists["bana_rhymes"]]
+    return [
+        *(f"Y {given} {clans[i % len(clans)]}" for i, given in enumerate(lists["ede_male"])),
+        *(f"H'{given} {clans[i % len(clans)]}" for i, given in enumerate(lists["ede_female"])),
+        *(f"{word} {given}" for given in bana for word in "AY"),
+        *(f"K'{given} {koho[i % len(koho)]}" for i, given in enumerate(lists["koho_given"])),
+        *(f"Thạch {khmer[i % len(khmer)]} {given}" for i, given in enumerate(lists["khmer_last"])),
+        *(f"{surname} Năng Thọ" for surname in lists["cham_surnames"]),
+    ]
+
+
+@pytest.mark.parametrize("apostrophe", list("'’‘`´ʼ"))
+def test_no_name_of_the_population_is_changed(apostrophe: str) -> None:
+    for name in _population():
+        typed = name.replace("'", apostrophe)
+        for form in (typed, typed.upper(), unicodedata.normalize("NFD", typed)):
+            parsed = parse_name(form)
+            assert parsed is not None
+            assert parsed.canonical == _clean(name)
 
 
 # VNI writes the tone, with the mark but that of ơ and ư, as one letter behind the vowel
