@@ -138,7 +138,12 @@ def _plain_word(word: str) -> _Word | None:
     """A word that needs no repair; None for any other."""
     word = unicodedata.normalize("NFC", word)
     lower = word.lower()
-    if not _PLAIN.fullmatch(lower) or _parts_of_glued(word) or may_be_mojibake(word) or may_hold_letters(lower):
+    if (
+        not _PLAIN.fullmatch(lower)
+        or _parts_of_glued(word)
+        or any(map(may_be_mojibake, (word, lower)))
+        or may_hold_letters(lower)
+    ):
         return None
     return _word(lower)
 
