@@ -58,15 +58,17 @@ _STREETS = {("duong",), ("d",), ("pho",), ("dai", "lo")}
 _UNITS: set[tuple[str, ...]] = {("xa",), ("huyen",), ("thi", "tran"), ("thi", "xa"), ("thanh", "pho"), ("tinh",)}
 _UNITS |= {("tt",), ("tx",), ("tp",), ("dac", "khu")}
 _SHORT_UNITS: set[tuple[str, ...]] = {("p",), ("f",), ("q",), ("h",), ("x",), ("t",), ("phuong",), ("quan",)}
+_FIRST_OF_UNITS = frozenset(words[0] for words in _UNITS | _SHORT_UNITS)
+_FIRST_OF_HOUSES = frozenset(words[0] for words in _HOUSE)
 _ROMAN = {"i": "1", "ii": "2", "iii": "3", "iv": "4", "v": "5", "vi": "6", "vii": "7", "viii": "8", "ix": "9"}
 
 _SPACED_SLASH = re.compile(r"\s*/\s*")
 _HYPHEN_IN_NUMBER = re.compile(r"(?<=[0-9])([a-z]?)-(?=[0-9])")
 _SHORT_WITH_STOP = re.compile(r"\b(p|q|h|x|tt|tx|tp|t|f)\s*\.\s*(?=[a-z0-9])")
-_UNIT_WITH_NUMBER = re.compile(r"(?<=\S)\s+(?=(?:p|f|q|phuong|quan)\s?[0-9]{1,2}\b)")
-_UNIT_IN_UNIT = re.compile(
-    r"(?<=\S)\s+(?=(?:phuong|xa|thi tran|tt)\s+[a-z0-9 ]+?\s(?:quan|huyen|thi xa|thanh pho|tinh|tp|tx)\s)"
-    r"|(?<=\S)(?<!\bba)\s+(?=(?:tp|tinh|huyen|thi xa|thi tran)\s[a-z ]+$)"
+_UNIT_INSIDE = re.compile(
+    r"(?<=\S)(?<!\bba)\s+(?=(?:p|f|q|phuong|quan)\s?[0-9]{1,2}\b"
+    r"|(?:phuong|xa|thi tran|tt)\s+[a-z0-9 ]+?\s(?:quan|huyen|thi xa|thanh pho|tinh|tp|tx)\s"
+    r"|(?:tp|tinh|huyen|thi xa|thi tran)\s[a-z ]+$)"
 )
 _COMMA = re.compile(r"[,;\n\r]")
 _BETWEEN = re.compile(r"[,:()]|/(?=[a-z]{2})|[-–—]")
@@ -85,17 +87,18 @@ def _segments(text: str) -> list[tuple[list[str], bool, bool]]:
     if "/" in plain or "-" in plain:
         plain = _HYPHEN_IN_NUMBER.sub(r"\1/", _SPACED_SLASH.sub("/", plain))
     plain = _GLUED.sub(r"\1 ", plain.replace("'", ""))
-    plain = _ZEROS.sub("", _SHORT_WITH_STOP.sub(r",\1 ", plain))
+    plain = _SHORT_WITH_STOP.sub(r",\1 ", plain) if "." in plain else plain
+    plain = _ZEROS.sub("", plain) if "0" in plain else plain
     pieces = (" ".join(_WORD.findall(piece)) for piece in _BETWEEN.split(plain))
-    parts = (_UNIT_IN_UNIT.sub(",", _UNIT_WITH_NUMBER.sub(",", words)).split(",") for words in pieces)
+    parts = (_UNIT_INSIDE.sub(",", words).split(",") for words in pieces)
     found = [part.split() for each in parts for part in each if part]
     return [(words, _is_unit(words, first=False), _is_unit(words, first=True)) for words in found]
 
 
 def _is_unit(words: list[str], *, first: bool) -> bool:
     """Whether words name a commune, district, province or the country."""
-    if words in (["viet", "nam"], ["vn"]):
-        return True
+    if words[0] not in _FIRST_OF_UNITS:
+        return words in (["viet", "nam"], ["vn"])
     following = words[_length(_UNITS, words, 0) or _length(_SHORT_UNITS, words, 0) :]
     if len(following) == len(words) or not following:
         return False
@@ -189,7 +192,7 @@ class _Parts:
         if words[at] in _ALLEYS and _is_number(words, at + 1):
             self.alleys.append(f"{words[at]} {words[at + 1]}")
             return 2
-        size = _length(_HOUSE, words, at)
+        size = _length(_HOUSE, words, at) if words[at] in _FIRST_OF_HOUSES else 0
         if self.house or not _is_number(words, at + size) or not (size or alone):
             return 0
         self.house = words[at + size]
