@@ -117,6 +117,8 @@ _TEXT = pa.string()
 _TEXTS = pa.list_(_TEXT)
 _CCCD = "0(?:0[1-9]|[1-9][0-9])(?:[01][0-9]{2}|[23](?:[01][0-9]|2[0-6]))[0-9]{6}"
 _NUMBER = f"(?:{_CCCD}|[0-9]{{9}})"
+# days that every month has; a time behind them makes each value another
+_ISO_DAY = "(?:19[0-9]{2}|20[01][0-9]|202[0-6])-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])( [0-9]{2}:[0-9]{2}[0-9:.]*)?"
 # repeated and counted digits may be placeholders: Python decides
 _SUSPICIOUS = "|".join([*(digit * 8 for digit in "0123456789"), "234567", "765432", "000000(?:;|$)"])
 
@@ -161,8 +163,17 @@ _FIELDS = (
         {"born": _TEXT, "born_year": pa.int32(), "born_month_day": _TEXT}
         | {"born_swapped": _TEXT, "born_precision": _TEXT, "born_readings": _TEXTS, "born_solar": _TEXTS},
     ),
-    _Field("injected", ("typed_injected_on",), _day, {"injected_on": _TEXT}),
-    _Field("deceased", ("typed_deceased_on",), _day, {"deceased_on": _TEXT}),
+    *(
+        _Field(
+            day,
+            (f"typed_{day}",),
+            _day,
+            {day: _TEXT},
+            f"coalesce(regexp_full_match(typed_{day}, '{_ISO_DAY}'), false)",
+            {day: f"typed_{day}[1:10]"},
+        )
+        for day in ("injected_on", "deceased_on")
+    ),
     _Field("sex", ("typed_sex",), _single(parse_sex), {"sex": _TEXT}),
     _Field(
         "phone",

@@ -105,8 +105,7 @@ _MONTH = re.compile(rf"(?<=[0-9][\s/.-])({'|'.join(_MONTHS)})[a-z]*(?=[\s/.,-]+[
 _MONTH_FIRST = re.compile(r"^([a-z]{3,9})\.?\s+([0-9]{1,2})\b", re.IGNORECASE)
 _FIRST_SERIAL, _LAST_SERIAL = 2_500, 46_400  # 1906 to 2027; below are years
 _DAYS_FROM_1900_TO_1904 = 1462
-# clocks of Viet Nam were seven to nine hours ahead of universal time
-_MOST_HOURS_AHEAD = 9
+_HOURS_AHEAD, _ONCE_MORE = timedelta(hours=7), timedelta(hours=2)  # of universal time, today and before 1975
 
 
 def _readings(text: str) -> Iterable[_Reading]:
@@ -137,11 +136,14 @@ def _numbers(numbers: list[str]) -> Iterable[_Reading]:
 def _stamp(stamp: str) -> Iterator[_Reading]:
     """A date stored as midnight in Viet Nam and exported in universal time falls on the evening before."""
     try:
-        moved = (datetime.fromisoformat(stamp) + timedelta(hours=_MOST_HOURS_AHEAD)).date().isoformat()
+        moved = datetime.fromisoformat(stamp) + _HOURS_AHEAD
+        # ten or eleven o'clock sharp was midnight on the clocks of then
+        moved += _ONCE_MORE if moved.hour >= 22 and moved.minute == 0 else timedelta()
+        local = moved.date().isoformat()
     except (ValueError, OverflowError):
-        moved = stamp[:10]
-    if moved != stamp[:10]:
-        yield from _three_numbers(moved.split("-"), "time_zone")
+        local = stamp[:10]
+    if local != stamp[:10]:
+        yield from _three_numbers(local.split("-"), "time_zone")
     yield from _three_numbers(stamp[:10].split("-"))
 
 
