@@ -17,14 +17,15 @@ def solar_dates(year: int, month: int, day: int) -> list[str]:
     There are two when the month was repeated as a leap month, and up to 1975 when the calendars of Hà Nội's and
     Beijing's hour, both in use, began the month on different days. Years from 1900.
     """
-    return [(start + timedelta(days=day - 1)).isoformat() for start, length in _months(year, month) if day <= length]
+    starts = sorted({start for start, length in _months(year, month) if day <= length})
+    return [(start + timedelta(days=day - 1)).isoformat() for start in starts]
 
 
 @cache
-def _months(year: int, month: int) -> list[tuple[date, int]]:
+def _months(year: int, month: int) -> frozenset[tuple[date, int]]:
     """First day and number of days of a month of the lunar calendar, as often as it may have been."""
     zones = (_HANOI, _BEIJING) if year <= _LAST_YEAR_OF_BEIJING else (_HANOI,)
-    return sorted({found for zone in zones for found in _in_zone(year, month, zone)})
+    return frozenset(found for zone in zones for found in _in_zone(year, month, zone))
 
 
 def _in_zone(year: int, month: int, zone: float) -> Iterator[tuple[date, int]]:

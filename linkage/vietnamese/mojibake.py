@@ -3,13 +3,14 @@
 import json
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache, lru_cache
 from importlib.resources import files
 from itertools import product
 
 from linkage.vietnamese.syllables import parse_syllable, reads_without_marks
-from linkage.vietnamese.text import LETTERS
+from linkage.vietnamese.text import LETTERS, without_marks
 from linkage.vietnamese.tones import place_tone
 
 _CLEAN = re.compile(f"[{LETTERS}{LETTERS.upper()} .,'()/-]+")
@@ -71,10 +72,18 @@ def _from_utf8(text: str) -> str | None:
         return None
     # à is C3 A0, and A0 is a no-break space that many programs turn into a plain one or cut off
     text = re.sub("Ã(?: |$)", "Ã\u00a0", text)
-    decoded = set(filter(None, map(_decoded, _with_lost_bytes(text))))
+    decoded = list(dict.fromkeys(filter(None, map(_decoded, _with_lost_bytes(text)))))
     if len(decoded) > 1:
-        decoded = {each for each in decoded if all(map(_is_likely, each.split()))}
-    return decoded.pop() if len(decoded) == 1 else None
+        decoded = [each for each in decoded if all(map(_is_likely, each.split()))]
+    return _common(decoded) if decoded else None
+
+
+def _common(decoded: list[str]) -> str:
+    """What most of the readings have in common in plain letters, with the marks that those agree on."""
+    plain = Counter(map(without_marks, decoded))
+    most = plain.most_common(1)[0][0]
+    agreeing = zip(*(each for each in decoded if without_marks(each) == most), strict=True)
+    return "".join(letters[0] if len(set(letters)) == 1 else without_marks(letters[0]) for letters in agreeing)
 
 
 def _is_likely(word: str) -> bool:

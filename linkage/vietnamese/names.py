@@ -253,8 +253,9 @@ def _without_saints(words: list[str]) -> list[str]:
         if first not in _SAINTS and (first, second) not in _SAINTS_OF_TWO:
             break
         rest = rest[1:] if first in _SAINTS else rest[2:]
-    goes_on = len(rest) > 1 and (rest[0] in _COMMON_SURNAMES or rest[1] in _NEVER_GIVEN)
-    return rest if goes_on else words
+    with_marks = not all(map(str.isascii, rest)) and all(map(reads_without_marks, rest))
+    proof = len(rest) > 1 and (rest[0] in _COMMON_SURNAMES or rest[1] in _NEVER_GIVEN or with_marks)
+    return rest if proof else words
 
 
 def _parts_of_glued(word: str) -> list[str] | None:
