@@ -39,7 +39,7 @@ OF_TRUTH = ("details", "twin", "stratum")
 
 COLUMNS = (
     *("dose_id", "decision", "outcome", "citizen_id", "probability"),
-    *("match_weight", "rule", "model", "id_kind", "id_repair"),
+    *("match_weight", "rule", "model", "caution", "id_kind", "id_repair"),
 )
 ODDS_BITS_PER_BIN = 2
 BIN_LIMITS = (-7, 9)
@@ -59,7 +59,7 @@ WITH usable AS (
 ), shown AS (
   SELECT DISTINCT dose_id, citizen_id FROM review
 )
-SELECT d.decision, d.outcome, coalesce(d.rule, '') AS rule, d.probability, d.match_weight,
+SELECT d.decision, d.outcome, d.caution, coalesce(d.rule, '') AS rule, d.probability, d.match_weight,
   CASE WHEN coalesce(d.id_kind, '') NOT IN ('cccd', 'cmnd') THEN 'unusable'
        WHEN coalesce(d.id_repair, 'none') IN ('none', 'separators') THEN 'well_formed'
        ELSE 'repaired' END AS id_group,
@@ -223,7 +223,7 @@ def _thresholds(connection: duckdb.DuckDBPyConnection) -> tuple[ThresholdPoint, 
     rows = connection.execute(
         f"SELECT floor(odds_bits * {STEPS_PER_BIT}) AS step, min(probability),"
         ' sum(count(*)) OVER down, sum(count(*) FILTER ("right")) OVER down'
-        " FROM judged WHERE has_candidate GROUP BY step"
+        " FROM judged WHERE has_candidate AND caution IS NULL GROUP BY step"
         " WINDOW down AS (ORDER BY step DESC) ORDER BY step DESC"
     ).fetchall()
     return tuple(ThresholdPoint(probability, int(accepts), int(right)) for _, probability, accepts, right in rows)

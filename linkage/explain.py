@@ -27,8 +27,8 @@ FIELDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 SHOWN = 5
 TIE_BITS = 0.05
-CLOSE_BITS = 7.0
-"""A runner-up within this many bits is named as the reason for a review: odds under 128 to 1."""
+CLOSE_BITS, UNLIKELY = 7.0, 0.001
+"""A runner-up within this many bits (odds under 128 to 1) is named as the reason for a review, unless improbable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,18 +166,7 @@ def _reasons(
     if not candidates:
         return [("explain.forgone" if decision["decision"] == "review" else "explain.no_candidate", {})]
     best = candidates[0]
-    facts = {"probability": f"{best.probability:.6f}", "threshold": f"{model.thresholds.accept:.6f}"}
-    reasons: list[tuple[str, dict[str, Any]]] = []
-    if decision["decision"] == "accept":
-        reasons.append(("explain.accept", facts))
-    elif decision["decision"] == "no_match":
-        reasons.append(("explain.no_match", {"threshold": f"{model.thresholds.review:.4f}"}))
-    elif decision["margin"] is not None and decision["margin"] < TIE_BITS:
-        reasons.append(("explain.tie", facts))
-    elif decision["margin"] is not None and decision["margin"] < CLOSE_BITS and candidates[1].probability > 0.001:
-        reasons.append(("explain.close", facts | {"margin": f"{decision['margin']:.1f}"}))
-    else:
-        reasons.append(("explain.not_enough", facts))
+    reasons = [_reason(decision, candidates, model)]
     # an interaction corrects other weights: in a list of what speaks for or against, a clerk would misread it
     plain = {comparison.name for comparison in model.specification.comparisons if not comparison.is_interaction}
     said = [line for line in best.comparisons if line.bits and line.comparison in plain]
@@ -188,6 +177,25 @@ def _reasons(
     if against:
         reasons.append(("explain.against", {"levels": tuple((x.comparison, x.level) for x in against)}))
     return reasons
+
+
+def _reason(
+    decision: dict[str, Any], candidates: tuple[CandidateExplanation, ...], model: Model
+) -> tuple[str, dict[str, Any]]:
+    """Why a dose with candidates was decided as it was."""
+    best, margin = candidates[0], decision["margin"]
+    facts = {"probability": f"{best.probability:.6f}", "threshold": f"{model.thresholds.accept:.6f}"}
+    if decision["decision"] == "accept":
+        return "explain.accept", facts
+    if decision["decision"] == "no_match":
+        return "explain.no_match", {"threshold": f"{model.thresholds.review:.4f}"}
+    if decision["caution"] is not None and best.probability >= model.thresholds.accept:
+        return f"caution.{decision['caution']}", {}
+    if margin is not None and margin < TIE_BITS:
+        return "explain.tie", facts
+    if margin is not None and margin < CLOSE_BITS and candidates[1].probability > UNLIKELY:
+        return "explain.close", facts | {"margin": f"{margin:.1f}"}
+    return "explain.not_enough", facts
 
 
 def _set_aside(decision: dict[str, Any], problems: list[str]) -> tuple[tuple[str, dict[str, Any]], ...]:

@@ -1,17 +1,28 @@
 """What a Fellegi–Sunter model is: comparisons, levels, m, u, prior, calibration, thresholds."""
 
 from models.model import Calibration, LevelParameters, Model, ModelError, Registry, Thresholds
-from models.specification import BlockingRule, Comparison, Level, Specification, SpecificationError, load
+from models.specification import (
+    BlockingRule,
+    Caution,
+    Comparison,
+    Level,
+    Pattern,
+    Specification,
+    SpecificationError,
+    load,
+)
 from models.splink import to_splink
 
 __all__ = [
     "BlockingRule",
     "Calibration",
+    "Caution",
     "Comparison",
     "Level",
     "LevelParameters",
     "Model",
     "ModelError",
+    "Pattern",
     "Registry",
     "Specification",
     "SpecificationError",

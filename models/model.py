@@ -25,6 +25,9 @@ class LevelParameters:
     Attributes:
         m: probability of the level among matching pairs.
         u: probability of the level among pairs of a dose and any other citizen of the training registry.
+        reach: of a level with a frequency, the share of the pairs of a dose and another citizen with the same value
+            that are on this level (a date typed as a year alone, a name without diacritics); else 1. What both
+            hypotheses have alike is no evidence.
         positives: weighted number of labelled matches seen on the level.
         negatives: weighted number of labelled non-matches seen on the level.
     """
@@ -33,6 +36,7 @@ class LevelParameters:
     u: float
     positives: float
     negatives: float
+    reach: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +47,12 @@ class Registry:
         citizens: how many there are.
         ratios: comparison → level → how many times more pairs of citizens agree so than if the columns were
             independent, for the levels that are interactions.
+        ratios_without_last: the same without the last column, for those levels that have ``mistaken``.
     """
 
     citizens: int
     ratios: Mapping[str, Mapping[str, float]]
+    ratios_without_last: Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +92,29 @@ class Model:
     def m_u(self, comparison: Comparison, level: Level, registry: Registry) -> tuple[float, float]:
         """M and u of a level against a registry.
 
-        For a level with ``frequency`` u is what holds where the frequency is unknown; elsewhere the frequency takes
-        its place. An interaction has no m and u: two numbers are given whose ratio is its correction of the others'.
+        Of a level with ``frequency`` both are among the pairs that its ``reach`` covers; u holds where the frequency
+        is unknown, elsewhere the frequency takes its place. An interaction has no m and u: two numbers are given whose
+        ratio is its correction of the others'.
         """
         if comparison.is_interaction:
             ratio = registry.ratios[comparison.name][level.name] if level.together else 1.0
+            if level.mistaken:
+                wrong = self._wrong(level.mistaken)
+                ratio = (1 - wrong) * ratio + wrong * registry.ratios_without_last[comparison.name][level.name]
             return 0.5 / max(ratio, 1.0), 0.5 / max(1 / ratio, 1.0)
         learned = self.parameters[comparison.name][level.name]
-        return learned.m, 1 / registry.citizens if level.unique else learned.u
+        return learned.m / learned.reach, 1 / registry.citizens if level.unique else learned.u / learned.reach
+
+    def _wrong(self, disagreement: str) -> float:
+        """How often a match of the kind that a level of disagreement is for disagrees.
+
+        A stranger of any kind disagrees on one of the levels without frequency: their u tell the kinds' shares.
+        """
+        name, _, level = disagreement.partition(".")
+        [comparison] = (each for each in self.specification.comparisons if each.name == name)
+        learned = self.parameters[name]
+        every = sum(learned[each.name].u for each in comparison.levels if not each.frequency)
+        return min(1.0, learned[level].m * every / learned[level].u)
 
     def prior_bits(self, citizens: int) -> float:
         """Log2 odds that a dose and one citizen, drawn at random, are the same person."""
@@ -189,6 +210,12 @@ def _check(model: Model) -> None:
             numbers[f"m of {comparison.name}.{level.name}"] = (learned.m, 0.0, 1.0)
             # u is 1 where all citizens agree, as on the province of a provincial registry
             numbers[f"u of {comparison.name}.{level.name}"] = (learned.u, 0.0, math.nextafter(1, 2))
+            least = max(learned.m, learned.u) if level.frequency else 1.0
+            numbers[f"reach of {comparison.name}.{level.name}"] = (
+                learned.reach,
+                math.nextafter(least, 0),
+                math.nextafter(1, 2),
+            )
     for name, (number, low, high) in numbers.items():
         if isinstance(number, bool) or not isinstance(number, float | int) or not low < number < high:
             raise ValueError(f"{name} is {number}; it must lie between {low} and {high}")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-_SIDE = re.compile(r"\b([a-z_]+?)_([lr])\b")
-_WORD = re.compile(r"^[a-z][a-z_]*$")
+_SIDE = re.compile(r"\b([a-z_0-9]+?)_([lr])\b")
+_WORD = re.compile(r"^[a-z][a-z_0-9]*$")
 
 
 class SpecificationError(ValueError):
@@ -24,8 +24,11 @@ class Level:
         when: SQL over ``<column>_l`` and ``<column>_r``; None for the last level, which takes the rest.
         frequency: the column whose share among the citizens is u for this pair.
         unique: u is 1 / number of citizens.
-        together, apart: makes the level an interaction: its weight is -log2 of how many times more pairs of citizens
-            agree on all columns of ``together``, and not on ``apart``, than if the columns were independent.
+        together, apart, beside: makes the level an interaction: its weight is -log2 of how many times more pairs of
+            citizens agree on all columns of ``together``, and not on ``apart``, than if the columns were independent;
+            of pairs for which the SQL ``beside`` holds, if given, and as if that were independent too.
+        mistaken: a level of disagreement, "comparison.level": a dose may be wrong in the last column of ``together``,
+            as often as this level says; then only the others agree together.
     """
 
     name: str
@@ -34,11 +37,16 @@ class Level:
     unique: bool = False
     together: tuple[str, ...] = ()
     apart: str | None = None
+    beside: str | None = None
+    mistaken: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Levels from full agreement down to disagreement; ``missing`` holds when a side has nothing to compare."""
+    """Levels from full agreement down to disagreement; ``missing`` holds when a side has nothing to compare.
+
+    ``expressions`` may be named in the conditions of every comparison, and in later expressions.
+    """
 
     name: str
     missing: str
@@ -49,12 +57,6 @@ class Comparison:
     def is_interaction(self) -> bool:
         """It corrects the others' weights for agreeing together, and has no m and u of its own."""
         return any(level.together for level in self.levels)
-
-    def inlined(self, condition: str) -> str:
-        """The condition with every named expression written out: what a tool without named expressions needs."""
-        for name, sql in self.expressions.items():
-            condition = re.sub(rf"\b{name}\b", f"({sql})", condition)
-        return condition
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +69,32 @@ class BlockingRule:
     any_of: bool = False
 
 
+Pattern = Mapping[str, tuple[str, ...]]
+"""Comparison → some of its levels or ``missing``: a pair has the pattern when each comparison is on one of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """What no machine accepts, whatever its probability: the dose goes to review.
+
+    It holds when the best candidate has the pattern ``best`` and, if ``another`` is not empty, another candidate has
+    that one.
+    """
+
+    name: str
+    best: Pattern
+    another: Pattern
+
+
 @dataclass(frozen=True, slots=True)
 class Specification:
-    """Comparisons and blocking rules for one kind of link."""
+    """Comparisons, blocking rules and cautions for one kind of link."""
 
     name: str
     columns: Mapping[str, str]
     blocking: tuple[BlockingRule, ...]
     comparisons: tuple[Comparison, ...]
+    cautions: tuple[Caution, ...] = ()
 
     @property
     def frequency_columns(self) -> tuple[str, ...]:
@@ -101,6 +121,14 @@ class Specification:
         )
         return tuple(dict.fromkeys(match[1] for text in texts for match in _SIDE.finditer(text)))
 
+    def inlined(self, condition: str) -> str:
+        """The condition with every named expression written out: what a tool without named expressions needs."""
+        named = [pair for comparison in self.comparisons for pair in comparison.expressions.items()]
+        # a later expression may use an earlier one
+        for name, sql in reversed(named):
+            condition = re.sub(rf"\b{name}\b", f"({sql})", condition)
+        return condition
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data that ``from_dict`` reads back to an equal specification."""
         return {
@@ -118,6 +146,14 @@ class Specification:
                     "level": [_level_to_dict(level) for level in comparison.levels],
                 }
                 for comparison in self.comparisons
+            ],
+            "caution": [
+                {
+                    "name": caution.name,
+                    "best": {comparison: list(levels) for comparison, levels in caution.best.items()},
+                    "another": {comparison: list(levels) for comparison, levels in caution.another.items()},
+                }
+                for caution in self.cautions
             ],
         }
 
@@ -150,6 +186,10 @@ class Specification:
                     )
                     for comparison in data["comparison"]
                 ),
+                cautions=tuple(
+                    Caution(caution["name"], _pattern(caution["best"]), _pattern(caution.get("another", {})))
+                    for caution in data.get("caution", ())
+                ),
             )
         except KeyError as error:
             raise SpecificationError(f"the specification lacks {error}") from error
@@ -162,34 +202,50 @@ class Specification:
         _distinct("blocking rule", (rule.name for rule in self.blocking))
         _distinct("comparison", (comparison.name for comparison in self.comparisons))
         _distinct("expression", (name for comparison in self.comparisons for name in comparison.expressions))
+        _distinct("caution", (caution.name for caution in self.cautions))
         for rule in self.blocking:
             if not rule.on or (rule.any_of and (len(rule.on) > 1 or rule.split)):
                 raise SpecificationError(
                     f"blocking rule {rule.name}: 'on' names columns; with 'any' one that holds lists, and no 'split'"
                 )
+        disagreements = {
+            f"{c.name}.{x.name}" for c in self.comparisons if not c.is_interaction for x in c.levels if not x.frequency
+        }
         for comparison in self.comparisons:
-            if not comparison.levels:
-                raise SpecificationError(f"comparison {comparison.name} has no level")
-            _distinct(f"level of {comparison.name}", (level.name for level in comparison.levels))
-            *conditions, last = (level.when for level in comparison.levels)
-            if last is not None or None in conditions:
-                raise SpecificationError(
-                    f"comparison {comparison.name}: the last level, and only it, takes the rest and has no 'when'"
-                )
-            for level in comparison.levels:
-                if level.apart and not level.together:
-                    raise SpecificationError(
-                        f"comparison {comparison.name}, level {level.name}: 'apart' needs 'together'"
-                    )
-                if bool(level.frequency) + level.unique + bool(level.together) > 1:
-                    raise SpecificationError(
-                        f"comparison {comparison.name}, level {level.name}: "
-                        "one of 'frequency', 'unique' and 'together', not several"
-                    )
-                if comparison.is_interaction and level is not comparison.levels[-1] and not level.together:
-                    raise SpecificationError(
-                        f"comparison {comparison.name}, level {level.name}: it lacks 'together', as its neighbours have"
-                    )
+            _check_comparison(comparison, disagreements)
+        levels = {c.name: {"missing", *(level.name for level in c.levels)} for c in self.comparisons}
+        for caution in self.cautions:
+            named = (*caution.best.items(), *caution.another.items())
+            if not caution.best or not all(set(names) <= levels.get(comparison, set()) for comparison, names in named):
+                raise SpecificationError(f"caution {caution.name}: 'best' and 'another' name levels of comparisons")
+
+
+def _check_comparison(comparison: Comparison, disagreements: set[str]) -> None:
+    if not comparison.levels:
+        raise SpecificationError(f"comparison {comparison.name} has no level")
+    _distinct(f"level of {comparison.name}", (level.name for level in comparison.levels))
+    *conditions, last = (level.when for level in comparison.levels)
+    if last is not None or None in conditions:
+        raise SpecificationError(
+            f"comparison {comparison.name}: the last level, and only it, takes the rest and has no 'when'"
+        )
+    for level in comparison.levels:
+        if problem := _problem(comparison, level, disagreements):
+            raise SpecificationError(f"comparison {comparison.name}, level {level.name}: {problem}")
+
+
+def _problem(comparison: Comparison, level: Level, disagreements: set[str]) -> str | None:
+    if (level.apart or level.beside or level.mistaken) and not level.together:
+        return "'apart', 'beside' and 'mistaken' need 'together'"
+    if level.apart and level.beside:
+        return "one of 'apart' and 'beside', not both"
+    if level.mistaken and (len(level.together) == 1 or level.mistaken not in disagreements):
+        return "'mistaken' names a level without frequency as comparison.level, beside two columns of 'together'"
+    if bool(level.frequency) + level.unique + bool(level.together) > 1:
+        return "one of 'frequency', 'unique' and 'together', not several"
+    if comparison.is_interaction and level is not comparison.levels[-1] and not level.together:
+        return "it lacks 'together', as its neighbours have"
+    return None
 
 
 def load(name: str) -> Specification:
@@ -214,7 +270,15 @@ def _level_to_dict(level: Level) -> dict[str, Any]:
         data["together"] = list(level.together)
     if level.apart:
         data["apart"] = level.apart
+    if level.beside:
+        data["beside"] = level.beside
+    if level.mistaken:
+        data["mistaken"] = level.mistaken
     return data
+
+
+def _pattern(levels: Mapping[str, Iterable[str]]) -> Pattern:
+    return {comparison: _names(names) for comparison, names in levels.items()}
 
 
 def _names(names: Iterable[str]) -> tuple[str, ...]:
@@ -227,7 +291,7 @@ def _distinct(what: str, names: Iterable[str]) -> None:
     seen: set[str] = set()
     for name in names:
         if not _WORD.match(name):
-            raise SpecificationError(f"{what} '{name}': a name is lower-case letters and underscores")
+            raise SpecificationError(f"{what} '{name}': a name is lower-case letters, digits and underscores")
         if name in seen:
             raise SpecificationError(f"{what} '{name}' is declared twice")
         seen.add(name)

@@ -42,7 +42,7 @@ def _blocking(rule: BlockingRule) -> dict[str, Any]:
 def _comparison(model: Model, comparison: Comparison, registry: Registry) -> dict[str, Any]:
     levels: list[dict[str, Any]] = [
         {
-            "sql_condition": comparison.inlined(comparison.missing),
+            "sql_condition": model.specification.inlined(comparison.missing),
             "label_for_charts": "missing",
             "is_null_level": True,
         }
@@ -50,7 +50,7 @@ def _comparison(model: Model, comparison: Comparison, registry: Registry) -> dic
     for level in comparison.levels:
         m, u = model.m_u(comparison, level, registry)
         data: dict[str, Any] = {
-            "sql_condition": "ELSE" if level.when is None else comparison.inlined(level.when),
+            "sql_condition": "ELSE" if level.when is None else model.specification.inlined(level.when),
             "label_for_charts": level.name,
             "m_probability": m,
             "u_probability": u,

@@ -1,6 +1,7 @@
 """m and u of every level, from labelled pairs, random pairs and the registry's frequencies."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -9,12 +10,15 @@ from numpy.typing import NDArray
 from linkage.scoring import compile_levels, level_column, pair_columns, with_steps
 from models import Comparison, LevelParameters, Specification
 
+REACH_PAIRS = 100_000
+"""Pairs drawn for each frequency column to see how often a level reaches them."""
+
 PSEUDO_COUNT = 1.0
 """Dirichlet prior of the levels of one comparison: this many pairs, spread evenly (Gelman et al. 2013, section 3.4)."""
 
 
 def levels_of(
-    connection: duckdb.DuckDBPyConnection, specification: Specification, pairs: str
+    connection: duckdb.DuckDBPyConnection, specification: Specification, pairs: str, of: Sequence[Comparison] = ()
 ) -> dict[str, NDArray[np.uint8]]:
     """The level of each pair on each comparison, 0 for missing: comparison → shape (pairs,), by ascending ``number``.
 
@@ -22,8 +26,10 @@ def levels_of(
         connection: holds ``doses_compared`` and ``citizens_compared``.
         specification: what is compared.
         pairs: a relation with ``number``, ``dose_key`` and ``citizen_key``.
+        of: these comparisons alone; else all.
     """
-    columns = ", ".join(level_column(comparison) for comparison in specification.comparisons)
+    of = of or specification.comparisons
+    columns = ", ".join(level_column(comparison) for comparison in of)
     joined = (
         f"SELECT p.number, {pair_columns(specification)} FROM {pairs} AS p "
         "JOIN doses_compared AS l ON l.key = p.dose_key JOIN citizens_compared AS r ON r.key = p.citizen_key"
@@ -31,7 +37,7 @@ def levels_of(
     steps = compile_levels(specification, ("number",))
     sql = f"{with_steps(joined, steps)} SELECT {columns} FROM levels ORDER BY number"
     found = connection.execute(sql).fetchnumpy()
-    return {c.name: np.asarray(found[level_column(c)], dtype=np.uint8) for c in specification.comparisons}
+    return {c.name: np.asarray(found[level_column(c)], dtype=np.uint8) for c in of}
 
 
 def random_pairs(connection: duckdb.DuckDBPyConnection, pairs: int, seed: int) -> None:
@@ -55,8 +61,10 @@ def same_value_shares(connection: duckdb.DuckDBPyConnection, specification: Spec
     """Σp² of each frequency column: the probability that two random citizens agree on it, exactly."""
     shares = {}
     for column in specification.frequency_columns:
+        # whole numbers: a sum of fractions differs with the order of its parts
         [(share,)] = connection.execute(
-            f"SELECT coalesce(sum(frequency_{column}), 0) / count(*) FROM citizens_compared"
+            f"SELECT coalesce(sum(n * n), 0) / (SELECT count(*) FROM citizens_compared) ** 2"
+            f" FROM (SELECT count(*) AS n FROM citizens_compared WHERE {column} IS NOT NULL GROUP BY {column})"
         ).fetchall()
         shares[column] = float(share)
     return shares
@@ -70,6 +78,7 @@ def estimate(
     random_levels: NDArray[np.uint8],
     *,
     same_value: Mapping[str, float],
+    reach: Mapping[str, float],
     hard_negatives: float,
     citizens: int,
 ) -> dict[str, LevelParameters]:
@@ -77,7 +86,8 @@ def estimate(
 
     m is the weighted share of the matches on the level, with ``PSEUDO_COUNT``. u is that of two strata of the
     citizens who are not the dose's own: the ``hard_negatives`` per dose that labels stand for (relatives, namesakes),
-    and all others, whom random pairs stand for. Of a level with a frequency u is Σp², of a unique one 1/N.
+    and all others, whom random pairs stand for. Of a level with a frequency u is Σp² times its reach, of a unique one
+    1/N. An agreeing value is never more evidence than its frequency: reach is at least m.
 
     Args:
         comparison: the comparison.
@@ -86,6 +96,7 @@ def estimate(
         weights: shape (labelled pairs,), 1 ÷ sampling probability.
         random_levels: shape (random pairs,).
         same_value: Σp² by frequency column.
+        reach: by level with a frequency, as ``reaches`` finds it.
         hard_negatives: labelled non-matches per dose, weighted.
         citizens: number of citizens.
     """
@@ -99,15 +110,88 @@ def estimate(
     u = near * _share(negatives) + (1 - near) * _share(strangers)
     found = {}
     for place, level in enumerate(comparison.levels):
-        share = float(u[place])
+        share, within = float(u[place]), 1.0
         if level.frequency:
-            share = max(same_value[level.frequency], 1 / citizens**2)
+            within = max(reach[level.name], float(m[place]))
+            share = max(same_value[level.frequency], 1 / citizens**2) * within
         elif level.unique:
             share = 1 / citizens
         found[level.name] = LevelParameters(
-            m=float(m[place]), u=share, positives=float(positives[place]), negatives=float(negatives[place])
+            m=float(m[place]),
+            u=share,
+            positives=float(positives[place]),
+            negatives=float(negatives[place]),
+            reach=within,
         )
     return found
+
+
+def reaches(
+    connection: duckdb.DuckDBPyConnection,
+    specification: Specification,
+    known: Mapping[str, NDArray[Any]],
+    seed: int,
+) -> dict[str, dict[str, float]]:
+    """Of a dose and another citizen with the same value of a frequency column, the share on each of its levels.
+
+    ``REACH_PAIRS`` such pairs a column are drawn, each dose's citizens alike, and weighted by how many there are.
+    With no such pair a level's reach is 1, the cautious end.
+
+    Args:
+        connection: holds ``doses_compared`` and ``citizens_compared``.
+        specification: what is compared.
+        known: columns ``dose_key``, ``citizen_key`` (the dose's own) and ``weight`` (1 ÷ sampling probability).
+        seed: of the draw.
+
+    Returns:
+        Comparison → level → share, for levels with a frequency.
+    """
+    found: dict[str, dict[str, float]] = {}
+    for column in specification.frequency_columns:
+        drawn = _same_value_pairs(connection, column, known, seed)
+        for comparison in specification.comparisons:
+            places = {place: level for place, level in enumerate(comparison.levels, 1) if level.frequency == column}
+            if not places:
+                continue
+            levels = levels_of(connection, specification, "same_value_pairs", (comparison,))[comparison.name]
+            total = drawn[levels > 0].sum()
+            for place, level in places.items():
+                share = float((drawn[levels == place].sum() + 1) / (total + 1))
+                found.setdefault(comparison.name, {})[level.name] = share
+    connection.execute("DROP TABLE IF EXISTS same_value_pairs")
+    return found
+
+
+def _same_value_pairs(
+    connection: duckdb.DuckDBPyConnection, column: str, known: Mapping[str, NDArray[Any]], seed: int
+) -> NDArray[np.float64]:
+    """Make ``same_value_pairs`` (``number``, ``dose_key``, ``citizen_key``); their weights, 1 on average."""
+    connection.register("known", {"place": np.arange(len(known["dose_key"])), **known})
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE by_value AS SELECT row_number() OVER (ORDER BY {column}, key) - 1 AS place, key,"
+        f" {column} AS value FROM citizens_compared WHERE {column} IS NOT NULL"
+    )
+    blocks = connection.execute(
+        f"SELECT known.place, first, size FROM known JOIN doses_compared ON key = dose_key"
+        f" JOIN (SELECT value, min(place) AS first, count(*) AS size FROM by_value GROUP BY value) ON value = {column}"
+        " ORDER BY known.place"
+    ).fetchnumpy()
+    count = max(1, REACH_PAIRS // max(1, len(blocks["place"])))
+    dose, first, size = (np.repeat(np.asarray(blocks[name]), count) for name in ("place", "first", "size"))
+    drawn = first + (np.random.default_rng(seed).random(len(size)) * size).astype(np.int64)
+    connection.register("drawn", {"number": np.arange(len(size)), "dose": dose, "drawn": drawn, "size": size})
+    connection.execute(
+        "CREATE OR REPLACE TABLE same_value_pairs AS"
+        " SELECT number, dose_key, key AS citizen_key, weight * size AS weight"
+        " FROM drawn JOIN by_value ON by_value.place = drawn JOIN known ON known.place = dose WHERE key <> citizen_key"
+    )
+    connection.unregister("drawn")
+    connection.unregister("known")
+    connection.execute("DROP TABLE by_value")
+    weight = np.asarray(
+        connection.execute("SELECT weight FROM same_value_pairs ORDER BY number").fetchnumpy()["weight"], dtype=float
+    )
+    return weight / weight.mean() if len(weight) else weight
 
 
 def _counts(levels: NDArray[np.uint8], weights: NDArray[np.float64], count: int) -> NDArray[np.float64]:

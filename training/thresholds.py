@@ -13,8 +13,8 @@ from training.calibration import Scored
 CAUTION = 0.5
 """Share of the tolerated false links that the calibrated probabilities may use up: they are estimates themselves."""
 
-LOWEST_ACCEPT = 0.95
-"""Whatever few labels say, a dose that is wrong one time in twenty is not accepted."""
+LOWEST_ACCEPT = 0.975
+"""Whatever the rate over all accepts allows, a dose that is wrong one time in forty is not accepted."""
 
 NEVER = float(np.nextafter(1, 2))
 """An accept threshold that no probability reaches, not even one that rounds to 1."""
@@ -33,6 +33,7 @@ def choose_thresholds(
     calibration: Calibration,
     in_registry: float,
     *,
+    cautioned: NDArray[np.bool_],
     max_false_link_rate: float,
     max_missed_link_rate: float,
 ) -> Chosen:
@@ -47,6 +48,7 @@ def choose_thresholds(
         scored: candidates of labelled doses whose persons gave no m and u.
         calibration: how match weights become odds.
         in_registry: prior that a dose has its citizen among the candidates.
+        cautioned: shape (doses,): no machine accepts the dose, however probable.
         max_false_link_rate: tolerated false links among accepts.
         max_missed_link_rate: tolerated missed links among no-match.
     """
@@ -56,9 +58,9 @@ def choose_thresholds(
     np.maximum.at(best, scored.dose, candidate)
     right = np.zeros(doses, dtype=bool)
     right[scored.dose[(candidate == best[scored.dose]) & scored.is_match]] = True
-    accept = _accept(best, ~right, scored.weight, max_false_link_rate)
+    accept = _accept(best[~cautioned], ~right[~cautioned], scored.weight[~cautioned], max_false_link_rate)
     review = min(_review(1 - none, scored.weight, max_missed_link_rate), accept)
-    accepted, rejected = best >= accept, 1 - none < review
+    accepted, rejected = (best >= accept) & ~cautioned, 1 - none < review
     return Chosen(
         Thresholds(accept=accept, review=review),
         {

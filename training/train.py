@@ -12,24 +12,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linkage.blocking import Budget, plan_blocking
-from linkage.deciding import WEAKEST
+from linkage.deciding import WEAKEST, compile_ranking
 from linkage.errors import UserError
 from linkage.progress import Progress, silent
 from linkage.scoring import compared_tables, compile_scoring, measure_registry
 from linkage.standardise import standardise
 from linkage.tables import CITIZENS, DOSES, LABELS, TableSchema, read_table
 from linkage.workspace import Workspace
-from models import Calibration, LevelParameters, Model, Registry, Specification, Thresholds
+from models import Calibration, Model, Registry, Specification, Thresholds
 from training.calibration import Scored, calibrate
 from training.card import write_card
-from training.estimation import estimate, levels_of, random_pairs, same_value_shares
+from training.dependence import Dependence, measure_dependence
+from training.estimation import estimate, levels_of, random_pairs, reaches, same_value_shares
 from training.labels import LabelCounts, check_labels, hold_apart, labelled_keys
 from training.thresholds import Chosen, choose_thresholds
 
 RANDOM_DOSES = 50_000
 """Doses without a label that are kept: random pairs are drawn from them."""
 
-RANDOM_PAIRS = 2_000_000
+RANDOM_PAIRS = 1_000_000
 HELD_APART_AT_LEAST = 100
 
 
@@ -126,7 +127,7 @@ def _learn(
     registry = measure_registry(connection, specification)
     citizens = registry.citizens
     labelled = connection.execute(
-        "SELECT dose_key, is_match, weight, person FROM labelled ORDER BY dose_key, citizen_key"
+        "SELECT dose_key, citizen_key, is_match, weight, person FROM labelled ORDER BY dose_key, citizen_key"
     ).fetchnumpy()
     persons = np.asarray(labelled["person"], dtype=str)
     different = len(np.unique(persons))
@@ -134,17 +135,9 @@ def _learn(
         raise UserError("labels.too_few_persons", path=job.labels, found=different, needed=HELD_APART_AT_LEAST)
     apart = hold_apart(persons, job.seed)
     progress("learn", 0, 3)
-    parameters = _parameters(connection, job, labelled, ~apart, citizens)
+    model, dependence = _uncalibrated(connection, job, labelled, ~apart, registry)
     progress("learn", 1, 3)
-    model = Model(
-        name=job.out.name,
-        specification=specification,
-        parameters=parameters,
-        in_registry=0.5,
-        calibration=Calibration(),
-        thresholds=Thresholds(accept=1.0, review=0.0),
-    )
-    scored = _scored(connection, model, np.unique(np.asarray(labelled["dose_key"])[apart]), registry)
+    scored, cautioned = _scored(connection, model, np.unique(np.asarray(labelled["dose_key"])[apart]), registry)
     if len(scored.weight) < HELD_APART_AT_LEAST:
         raise UserError("labels.too_few", path=job.labels, found=len(scored.weight), needed=HELD_APART_AT_LEAST)
     found = np.zeros(len(scored.weight), dtype=bool)
@@ -159,21 +152,22 @@ def _learn(
         scored,
         calibration,
         in_registry,
+        cautioned=cautioned,
         max_false_link_rate=job.max_false_link_rate,
         max_missed_link_rate=job.max_missed_link_rate,
     )
     progress("learn", 3, 3)
-    evidence = _evidence(job, inputs, counts, registry, chosen)
+    evidence = _evidence(job, inputs, counts, registry, chosen) | {"dependence": dependence.evidence()}
     return replace(model, calibration=calibration, thresholds=chosen.thresholds, evidence=evidence)
 
 
-def _parameters(
+def _uncalibrated(
     connection: duckdb.DuckDBPyConnection,
     job: TrainJob,
     labelled: Mapping[str, Any],
     used: NDArray[np.bool_],
-    citizens: int,
-) -> dict[str, dict[str, LevelParameters]]:
+    registry: Registry,
+) -> tuple[Model, Dependence]:
     connection.execute(
         "CREATE TEMP TABLE numbered AS"
         " SELECT row_number() OVER (ORDER BY dose_key, citizen_key) AS number, * FROM labelled"
@@ -186,8 +180,12 @@ def _parameters(
         np.asarray(labelled["is_match"])[used],
         np.asarray(labelled["weight"], dtype=float)[used],
     )
+    own = used & np.asarray(labelled["is_match"])
+    known = {name: np.asarray(labelled[name])[own] for name in ("dose_key", "citizen_key", "weight")}
+    reach = reaches(connection, job.specification, known, job.seed)
     doses, first = np.unique(np.asarray(labelled["dose_key"])[used], return_index=True)
-    return {
+    hard_negatives = float(weight[~is_match].sum() / weight[first].sum()) if len(doses) else 0.0
+    parameters = {
         comparison.name: estimate(
             comparison,
             levels[comparison.name][used],
@@ -195,18 +193,40 @@ def _parameters(
             weight,
             random_levels[comparison.name],
             same_value=same_value,
-            hard_negatives=float(weight[~is_match].sum() / weight[first].sum()) if len(doses) else 0.0,
-            citizens=citizens,
+            reach=reach.get(comparison.name, {}),
+            hard_negatives=hard_negatives,
+            citizens=registry.citizens,
         )
         for comparison in job.specification.comparisons
         if not comparison.is_interaction
     }
+    model = Model(
+        name=job.out.name,
+        specification=job.specification,
+        parameters=parameters,
+        in_registry=0.5,
+        calibration=Calibration(),
+        thresholds=Thresholds(accept=1.0, review=0.0),
+    )
+    dependence = measure_dependence(
+        model,
+        {name: found[used] for name, found in levels.items()},
+        is_match,
+        weight,
+        registry=registry,
+        random_levels=random_levels,
+        hard_negatives=hard_negatives,
+    )
+    return model, dependence
 
 
 def _scored(
     connection: duckdb.DuckDBPyConnection, model: Model, doses: NDArray[np.int64], registry: Registry
-) -> Scored:
-    """Score the labelled doses of these keys against the whole registry, the way a run does."""
+) -> tuple[Scored, NDArray[np.bool_]]:
+    """Score the labelled doses of these keys against the whole registry, the way a run does.
+
+    Also, shape (doses,), whether a caution holds.
+    """
     connection.register("apart", {"key": doses})
     connection.execute(
         "CREATE TEMP TABLE apart_doses AS SELECT key, row_number() OVER (ORDER BY key) - 1 AS number FROM apart"
@@ -223,19 +243,24 @@ def _scored(
         bounds,
     )
     rows = connection.execute(
-        "SELECT number, match_weight, is_match FROM scored ORDER BY number, citizen_key"
+        "SELECT number, match_weight, is_match, caution IS NOT NULL AS cautioned"
+        f" FROM ({compile_ranking(model.specification, 'scored')}) ORDER BY number, citizen_key"
     ).fetchnumpy()
     by_dose = connection.execute(
         "SELECT number, max(weight) AS weight, bool_or(is_match) AS in_registry FROM labelled"
         " JOIN apart_doses ON key = dose_key GROUP BY number ORDER BY number"
     ).fetchnumpy()
-    return Scored(
+    dose = np.asarray(rows["number"], dtype=np.int64)
+    cautioned = np.zeros(len(by_dose["weight"]), dtype=bool)
+    cautioned[dose] = rows["cautioned"]
+    scored = Scored(
         match_weight=np.asarray(rows["match_weight"], dtype=float),
         is_match=np.asarray(rows["is_match"], dtype=bool),
-        dose=np.asarray(rows["number"], dtype=np.int64),
+        dose=dose,
         weight=np.asarray(by_dose["weight"], dtype=float),
         in_registry=np.asarray(by_dose["in_registry"], dtype=bool),
     )
+    return scored, cautioned
 
 
 def _evidence(

@@ -6,6 +6,7 @@ Splink works as its users have it, in memory.
 """
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -44,6 +45,8 @@ def splink(connection: duckdb.DuckDBPyConnection, model: Model) -> str:
 def main(side: str, folder: Path, model_folder: Path, threads: int, memory: str) -> None:
     """Run one side over ``doses.parquet`` and ``citizens.parquet`` of a folder; writes ``<side>.parquet`` there."""
     model = Model.read(model_folder)
+    # cautions read levels, which Splink keeps to itself
+    model = replace(model, specification=replace(model.specification, cautions=()))
     database = folder / f"{side}.duckdb"
     database.unlink(missing_ok=True)
     connection = duckdb.connect(str(database) if side == "ours" else ":memory:")

@@ -9,9 +9,10 @@ as likely as the other, Bayes' rule over the N + 1 exclusive hypotheses gives
 Fortini et al. 2001, section 3). Candidates left out weigh less than ``WEAKEST`` bits each and are in "none".
 """
 
-from models import Model
+from linkage.scoring import level_column
+from models import Model, Pattern, Specification
 
-__all__ = ["DECISIONS", "WEAKEST", "compile_deciding"]
+__all__ = ["DECISIONS", "WEAKEST", "compile_deciding", "compile_ranking"]
 
 WEAKEST = -20.0
 """Match weight in bits under which a pair is not kept: 2^-20 against "none of them"."""
@@ -23,30 +24,30 @@ def compile_deciding(model: Model, candidates: str) -> str:
     """The statement that ranks candidates and decides each dose that has any.
 
     Args:
-        model: calibration, prior and thresholds.
-        candidates: a relation with ``dose_key``, ``citizen_key``, ``rule`` and ``match_weight``.
+        model: calibration, prior, thresholds and cautions.
+        candidates: a relation with ``dose_key``, ``citizen_key``, ``rule``, ``match_weight``, and the levels that
+            cautions name.
 
     Returns:
-        A SELECT with a row for each candidate: the columns of ``candidates``, ``rank`` (from 1, by match weight,
-        then by citizen key), ``probability`` (calibrated; of one dose they sum to at
-        most 1), ``margin`` (bits to the runner-up; null without one), ``runner_up_key``, and the dose's ``decision``:
-        ``accept`` when the best candidate reaches the accept threshold, and no other has its weight; ``no_match``
-        when all candidates together stay below the review threshold; else ``review``.
+        A SELECT with a row for each candidate: the columns of ``compile_ranking``, ``probability`` (calibrated; of one
+        dose they sum to at most 1), ``margin`` (bits to the runner-up; null without one), ``runner_up_key``, and the
+        dose's ``decision``: ``accept`` when the best candidate reaches the accept threshold, no other has its weight,
+        and no caution holds; ``no_match`` when all candidates together stay below the review threshold; else
+        ``review``.
     """
     calibration, thresholds = model.calibration, model.thresholds
     bits = f"{calibration.slope!r} * match_weight + {calibration.intercept!r}"
-    dose = "(PARTITION BY dose_key ORDER BY match_weight DESC, citizen_key)"
+    dose = "(PARTITION BY dose_key ORDER BY rank)"
     return f"""
     WITH calibrated AS (
-      SELECT *, {bits} AS bits FROM {candidates}
+      SELECT *, {bits} AS bits FROM ({compile_ranking(model.specification, candidates)})
     ), levelled AS (
       -- odds are taken relative to the dose's largest, so that no power of two overflows
       SELECT *, greatest(max(bits) OVER (PARTITION BY dose_key), 0) AS top FROM calibrated
     ), weighed AS (
       SELECT *, pow(2, bits - top) AS odds, {1 - model.in_registry!r} * pow(2, -top) AS none FROM levelled
     ), ranked AS (
-      SELECT *, row_number() OVER {dose} AS rank,
-        match_weight - lead(match_weight) OVER {dose} AS margin,
+      SELECT *, match_weight - lead(match_weight) OVER {dose} AS margin,
         lead(citizen_key) OVER {dose} AS runner_up_key,
         sum(odds) OVER (PARTITION BY dose_key) AS total
       FROM weighed
@@ -58,8 +59,48 @@ def compile_deciding(model: Model, candidates: str) -> str:
       FROM posterior
     )
     SELECT * EXCLUDE (bits, top, odds, none, total, any_probability, best_probability, best_margin),
-      CASE WHEN best_probability >= {thresholds.accept!r} AND coalesce(best_margin, 1) > 0 THEN 'accept'
+      CASE WHEN best_probability >= {thresholds.accept!r} AND coalesce(best_margin, 1) > 0 AND caution IS NULL
+             THEN 'accept'
            WHEN any_probability >= {thresholds.review!r} THEN 'review'
            ELSE 'no_match' END AS decision
     FROM best
     """
+
+
+def compile_ranking(specification: Specification, candidates: str) -> str:
+    """The statement that ranks candidates and finds what forbids a machine to accept.
+
+    Returns:
+        A SELECT with a row for each candidate: the columns of ``candidates``, ``rank`` (from 1, by match weight, then
+        by citizen key), and the dose's ``caution``: the first one that holds, null without one.
+    """
+    order = "(PARTITION BY dose_key ORDER BY match_weight DESC, citizen_key)"
+    patterns = [(number, caution, which) for number, caution in enumerate(specification.cautions) for which in _SIDES]
+    held = {f"{which}_{number}": _held(specification, getattr(caution, which)) for number, caution, which in patterns}
+    columns = "".join(f", {condition} AS {name}" for name, condition in held.items())
+    holds = " ".join(
+        f"WHEN bool_or(rank = 1 AND best_{number}) OVER dose"
+        + (f" AND bool_or(rank > 1 AND another_{number}) OVER dose" if caution.another else "")
+        + f" THEN '{caution.name}'"
+        for number, caution in enumerate(specification.cautions)
+    )
+    kept = f"* EXCLUDE ({', '.join(held)})" if held else "*"
+    return f"""
+    SELECT {kept}, {f"CASE {holds} END" if holds else "NULL::VARCHAR"} AS caution
+    FROM (SELECT *, row_number() OVER {order} AS rank{columns} FROM {candidates})
+    WINDOW dose AS (PARTITION BY dose_key)
+    """
+
+
+_SIDES = ("best", "another")
+
+
+def _held(specification: Specification, pattern: Pattern) -> str:
+    """Whether a candidate has the pattern."""
+    conditions = ["true"]
+    for comparison in specification.comparisons:
+        places = {"missing": 0} | {level.name: place for place, level in enumerate(comparison.levels, start=1)}
+        if levels := pattern.get(comparison.name):
+            numbers = ", ".join(str(places[level]) for level in levels)
+            conditions.append(f"{level_column(comparison)} IN ({numbers})")
+    return " AND ".join(conditions)

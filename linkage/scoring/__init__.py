@@ -7,6 +7,7 @@ import duckdb
 
 from linkage.blocking import BlockingPlan, block_columns, compile_pairs
 from linkage.progress import Progress, silent
+from linkage.scoring.columns import bits_column, level_column, pair_columns
 from linkage.scoring.registry import measure_registry
 from models import Comparison, Model, Registry, Specification
 
@@ -32,16 +33,6 @@ class Step:
     sql: str
 
 
-def level_column(comparison: Comparison) -> str:
-    """The column with a pair's level: 0 is missing, then the levels' places from 1."""
-    return f"level_{comparison.name}"
-
-
-def bits_column(comparison: Comparison) -> str:
-    """The column with a pair's match weight on one comparison, in bits."""
-    return f"bits_{comparison.name}"
-
-
 def compared_tables(
     connection: duckdb.DuckDBPyConnection, specification: Specification, *, progress: Progress = silent
 ) -> None:
@@ -54,11 +45,13 @@ def compared_tables(
     split = (column for rule in specification.blocking for column in rule.split)
     kept = ", ".join(dict.fromkeys(("key", *specification.compared_columns, *split)))
     blocks = "".join(f", {sql} AS {column}" for column, sql in block_columns(specification).items())
-    records = f"SELECT {kept}{blocks} FROM (SELECT *{derived} FROM {{}}_standardised)"
+    doses, citizens = (
+        f"SELECT {kept}{blocks} FROM (SELECT *{derived} FROM {table}_standardised)" for table in ("doses", "citizens")
+    )
     progress("prepare records", 0, 2)
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE doses_compared AS {records.format('doses')}")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE doses_compared AS {doses}")
     progress("prepare records", 1, 2)
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE citizens_bare AS {records.format('citizens')}")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE citizens_bare AS {citizens}")
     columns = specification.frequency_columns
     shares = "".join(f", f{number}.share AS frequency_{column}" for number, column in enumerate(columns))
     joins = "".join(
@@ -142,12 +135,6 @@ def with_steps(pairs: str, steps: tuple[Step, ...]) -> str:
     """A WITH clause of ``pairs`` and the steps over it, in order; none is kept as a table on the way."""
     relations = (Step("pairs", pairs), *steps)
     return "WITH " + ", ".join(f"{step.name} AS NOT MATERIALIZED ({step.sql})" for step in relations)
-
-
-def pair_columns(specification: Specification) -> str:
-    """The select list of a join of ``doses_compared`` l and ``citizens_compared`` r that ``compile_levels`` reads."""
-    both = (f"l.{c} AS {c}_l, r.{c} AS {c}_r" for c in specification.compared_columns)
-    return ", ".join([*both, *(f"r.frequency_{c}" for c in specification.frequency_columns)])
 
 
 def _level_case(comparison: Comparison) -> str:

@@ -1,48 +1,90 @@
 """What the registry of a run says about chance agreement: its size, and which columns agree together."""
 
+import math
+from dataclasses import replace
+from functools import cache
+
 import duckdb
 
+from linkage.scoring.columns import pair_columns
 from models import Level, Registry, Specification
 
 __all__ = ["measure_registry"]
+
+_RANDOM_CITIZENS = 400_000
+_STEPS = (0.618, 0.382, 0.267, 0.733, 0.171)
+"""How far apart in their order two citizens of a random pair stand, as shares of the registry."""
 
 
 def measure_registry(
     connection: duckdb.DuckDBPyConnection, specification: Specification, table: str = "citizens_compared"
 ) -> Registry:
-    """Count the citizens of a table, and pairs of them for every interaction, exactly.
+    """Count the citizens of a table, and pairs of them for every interaction.
 
-    A ratio is (pairs seen + 1) / (pairs expected + 1): nothing expected and nothing seen corrects nothing.
+    A ratio is of ordered pairs seen to pairs expected, exact but for the share of ``beside``, which is that of pairs of
+    citizens far apart in the table. Nothing seen is counted as log 2 pairs, the median of what may be behind it (a
+    Poisson count with a flat prior), and never raises a weight that nothing was expected of. What ``apart`` takes away
+    is expected in proportion to the last column of ``together``, which it may refine.
     """
     [(citizens,)] = connection.execute(f"SELECT count(*) FROM {table}").fetchall()
-    ratios: dict[str, dict[str, float]] = {}
-    for comparison, level in specification.interactions:
-        seen, expected = _pairs(connection, table, level, citizens)
-        ratios.setdefault(comparison, {})[level.name] = (seen + 1) / (expected + 1)
-    return Registry(citizens=citizens, ratios=ratios)
 
-
-def _pairs(connection: duckdb.DuckDBPyConnection, table: str, level: Level, citizens: int) -> tuple[float, float]:
-    """Ordered pairs of two citizens on the level: those there are, and those that independent columns would make.
-
-    What ``apart`` takes away is expected in proportion to the last column of ``together``, which it may refine.
-    """
-    *others, last = level.together
-    seen = _agreeing(connection, table, level.together, level.apart)
-    expected = _agreeing(connection, table, (last,), level.apart)
-    for column in others:
-        expected *= _agreeing(connection, table, (column,), None) / citizens**2
-    return seen, expected
-
-
-def _agreeing(connection: duckdb.DuckDBPyConnection, table: str, columns: tuple[str, ...], apart: str | None) -> float:
-    known = " AND ".join(f"{column} IS NOT NULL" for column in (*columns, *((apart,) if apart else ())))
-
-    def pairs(of: tuple[str, ...]) -> float:
+    # levels share columns: each set is counted once
+    @cache
+    def agreeing(columns: tuple[str, ...], known: tuple[str, ...]) -> float:
         [(found,)] = connection.execute(
             f"SELECT coalesce(sum(n * (n - 1)), 0)::DOUBLE FROM (SELECT count(*) AS n FROM {table}"
-            f" WHERE {known} GROUP BY {', '.join(of)})"
+            f" WHERE {' AND '.join(f'{column} IS NOT NULL' for column in known)} GROUP BY {', '.join(columns)})"
         ).fetchall()
         return float(found)
 
-    return pairs(columns) - (pairs((*columns, apart)) if apart else 0.0)
+    def pairs(columns: tuple[str, ...], apart: str | None) -> float:
+        known = (*columns, apart) if apart else columns
+        return agreeing(columns, known) - (agreeing(known, known) if apart else 0.0)
+
+    @cache
+    def share(beside: str) -> float:
+        steps = ", ".join(f"({max(1, round(citizens * part))})" for part in _STEPS)
+        numbered = f"(SELECT *, row_number() OVER (ORDER BY key) - 1 AS place FROM {table})"
+        near, far = _pairs_where(
+            connection,
+            specification,
+            beside,
+            f"(FROM {numbered} WHERE place < {_RANDOM_CITIZENS}) AS l CROSS JOIN (VALUES {steps}) AS s(step)"
+            f" JOIN {numbered} AS r ON r.place = (l.place + s.step) % {citizens}",
+        )
+        return max(near, 1.0) / max(far, 1.0)
+
+    def ratio(level: Level) -> float:
+        *others, last = level.together
+        seen, expected = pairs(level.together, level.apart), pairs((last,), level.apart)
+        for column in others:
+            expected *= pairs((column,), None) / citizens**2
+        if level.beside:
+            expected *= share(level.beside)
+            on = " AND ".join(f"l.{column} = r.{column}" for column in level.together)
+            seen, _ = _pairs_where(
+                connection, specification, level.beside, f"{table} AS l JOIN {table} AS r ON {on} AND l.key <> r.key"
+            )
+        if not expected:
+            return 1.0
+        return seen / expected if seen else min(1.0, math.log(2) / expected)
+
+    ratios: dict[str, dict[str, float]] = {}
+    without_last: dict[str, dict[str, float]] = {}
+    for comparison, level in specification.interactions:
+        ratios.setdefault(comparison, {})[level.name] = ratio(level)
+        if level.mistaken:
+            fewer = replace(level, together=level.together[:-1], apart=None)
+            without_last.setdefault(comparison, {})[level.name] = ratio(fewer)
+    return Registry(citizens, ratios, without_last)
+
+
+def _pairs_where(
+    connection: duckdb.DuckDBPyConnection, specification: Specification, condition: str, join: str
+) -> tuple[float, float]:
+    """Of the pairs of a join of citizens ``l`` and ``r``, those for which the condition holds, and all."""
+    [(near, every)] = connection.execute(
+        f"SELECT count(*) FILTER ({specification.inlined(condition)})::DOUBLE, count(*)::DOUBLE"
+        f" FROM (SELECT {pair_columns(specification)} FROM {join})"
+    ).fetchall()
+    return near, every

@@ -37,10 +37,19 @@ def decide(ground: Ground, weights: str, run: Path) -> dict[str, Any]:
         scored,
         calibration,
         in_registry,
+        cautioned=np.zeros(len(scored.weight), dtype=bool),
         max_false_link_rate=job.max_false_link_rate,
         max_missed_link_rate=job.max_missed_link_rate,
     )
-    model = replace(ground.model, in_registry=in_registry, calibration=calibration, thresholds=chosen.thresholds)
+    # the cautions are ours: a rival has none
+    specification = replace(ground.model.specification, cautions=())
+    model = replace(
+        ground.model,
+        specification=specification,
+        in_registry=in_registry,
+        calibration=calibration,
+        thresholds=chosen.thresholds,
+    )
     with_rule = f"(SELECT w.*, rule FROM {weights} AS w JOIN pairs USING (dose_key, citizen_key))"
     connection.execute(f"CREATE OR REPLACE TEMP TABLE decided AS {compile_deciding(model, with_rule)}")
     rules = ", ".join(f"'{rule.name}'" for rule in model.specification.blocking)
@@ -49,7 +58,7 @@ def decide(ground: Ground, weights: str, run: Path) -> dict[str, Any]:
         WHEN b.decision = 'review' OR d.key IN (SELECT key FROM doses_forgone) THEN 'review'
         ELSE 'no_match' END AS decision,
       '' AS outcome, c.citizen_id, b.probability, b.match_weight, [{rules}][b.rule + 1] AS rule, '{weights}' AS model,
-      s.id_kind, s.id_repair
+      s.id_kind, s.id_repair, b.caution
     FROM doses AS d JOIN doses_standardised AS s ON s.key = d.key
     LEFT JOIN (FROM decided WHERE rank = 1) AS b ON b.dose_key = d.key
     LEFT JOIN citizens AS c ON c.key = b.citizen_key

@@ -1,0 +1,19 @@
+"""Names of the columns of a pair."""
+
+from models import Comparison, Specification
+
+
+def level_column(comparison: Comparison) -> str:
+    """The column with a pair's level: 0 is missing, then the levels' places from 1."""
+    return f"level_{comparison.name}"
+
+
+def bits_column(comparison: Comparison) -> str:
+    """The column with a pair's match weight on one comparison, in bits."""
+    return f"bits_{comparison.name}"
+
+
+def pair_columns(specification: Specification) -> str:
+    """The select list of a join of ``doses_compared`` l and ``citizens_compared`` r that ``compile_levels`` reads."""
+    both = (f"l.{c} AS {c}_l, r.{c} AS {c}_r" for c in specification.compared_columns)
+    return ", ".join([*both, *(f"r.frequency_{c}" for c in specification.frequency_columns)])
