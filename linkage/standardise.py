@@ -19,6 +19,7 @@ from linkage.progress import Progress, silent
 from linkage.tables.sql import quoted
 from linkage.vietnamese import (
     is_foreign,
+    neighbouring_provinces,
     parse_address,
     parse_birth_date,
     parse_identity_number,
@@ -59,9 +60,10 @@ def standardise(connection: DuckDBPyConnection, tables: Mapping[str, str], *, pr
             Columns: key, name, name_ascii, name_sound, name_doublet, surname, middle, given, surname_ascii,
             middle_ascii, given_ascii, id, id_kind, id_repair, id_sex, id_birth_year, id_province, former_ids,
             born, born_year, born_month_day, born_swapped, born_precision, born_readings, born_solar, sex, phone,
-            insurance_no, province, district, commune (units of 2021), province_2025, commune_2025, address,
-            address_hamlet (equal to address when nothing finer is known), foreign_national, injected_on,
-            deceased_on (days), facility. A raw table with ``citizen_id`` has its identity number there, any other
+            insurance_no, province, district, commune (units of 2021), neighbours (codes of the provinces that share a
+            border with province, in order; NULL without it), province_2025, commune_2025, address, address_hamlet
+            (equal to address when nothing finer is known), foreign_national, injected_on, deceased_on (days),
+            facility. A raw table with ``citizen_id`` has its identity number there, any other
             in ``national_id``; a typed column it lacks is NULL.
         progress: told after every field and table.
     """
@@ -291,8 +293,15 @@ def _standardised(source: str) -> str:
         f"nullif(trim(typed.typed_facility_id), '') AS facility FROM typed {joins}), "
         "split AS (SELECT *, string_split(name, ' ') AS words, string_split(name_ascii, ' ') AS words_ascii "
         "FROM worked_out) "
-        f"SELECT {_COLUMNS} FROM split"
+        f"SELECT {_COLUMNS} FROM split LEFT JOIN {_neighbours()} ON of_province = province"
     )
+
+
+def _neighbours() -> str:
+    """A relation of each province, ``of_province``, and the list of its neighbours."""
+    pairs = ", ".join(map(str, sorted(neighbouring_provinces())))
+    listed = "SELECT of_province, list(neighbour ORDER BY neighbour) AS neighbours"
+    return f"({listed} FROM (VALUES {pairs}) AS pairs(of_province, neighbour) GROUP BY of_province)"
 
 
 def _result(each: _Field, column: str) -> str:
@@ -319,6 +328,6 @@ _COLUMNS = f"""
     list_concat(coalesce(former_ids, []), if(second_id IS NULL, [], [second_id])) AS former_ids,
     born, born_year, born_month_day, born_swapped, born_precision,
     coalesce(born_readings, []) AS born_readings, coalesce(born_solar, []) AS born_solar,
-    sex, phone, insurance_no, province, district, commune, province_2025, commune_2025, address, address_hamlet,
-    coalesce(foreign_national, false) AS foreign_national, injected_on, deceased_on, facility
+    sex, phone, insurance_no, province, district, commune, neighbours,
+    province_2025, commune_2025, address, address_hamlet, coalesce(foreign_national, false) AS foreign_national, injected_on, deceased_on, facility
 """

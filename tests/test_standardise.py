@@ -13,6 +13,7 @@ from linkage.standardise import standardise
 from linkage.vietnamese import (
     fold,
     is_foreign,
+    neighbouring_provinces,
     parse_address,
     parse_birth_date,
     parse_identity_number,
@@ -143,6 +144,7 @@ def expected(key: int, row: dict[str, str | None]) -> dict[str, object]:
         "province": place.province,
         "district": place.district,
         "commune": place.commune,
+        "neighbours": neighbours(place.province),
         "province_2025": place.province_2025,
         "commune_2025": place.commune_2025,
         "address": address and address.home,
@@ -152,6 +154,10 @@ def expected(key: int, row: dict[str, str | None]) -> dict[str, object]:
         "deceased_on": day(row.get("deceased_on")),
         "facility": (row.get("facility_id") or "").strip() or None,
     }
+
+
+def neighbours(province: str | None) -> list[str] | None:
+    return sorted(there for here, there in neighbouring_provinces() if here == province) or None
 
 
 def day(cell: str | None) -> str | None:

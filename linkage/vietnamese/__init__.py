@@ -12,7 +12,7 @@ from linkage.vietnamese.insurance import parse_insurance_number
 from linkage.vietnamese.names import Name, parse_name, spell_name
 from linkage.vietnamese.nationality import is_foreign
 from linkage.vietnamese.phones import parse_phone
-from linkage.vietnamese.places import Place, resolve_place
+from linkage.vietnamese.places import Place, neighbouring_provinces, resolve_place
 from linkage.vietnamese.sex import parse_sex
 from linkage.vietnamese.text import fold
 
@@ -24,6 +24,7 @@ __all__ = [
     "Place",
     "fold",
     "is_foreign",
+    "neighbouring_provinces",
     "parse_address",
     "parse_birth_date",
     "parse_identity_number",
