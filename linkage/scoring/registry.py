@@ -12,8 +12,10 @@ from models import Level, Registry, Specification
 __all__ = ["measure_registry"]
 
 _RANDOM_CITIZENS = 400_000
+"""Drawn from a larger registry, about."""
+
 _STEPS = (0.618, 0.382, 0.267, 0.733, 0.171)
-"""How far apart in their order two citizens of a random pair stand, as shares of the registry."""
+"""How far apart in a random order two citizens of a random pair stand, as shares of those drawn."""
 
 
 def measure_registry(
@@ -21,10 +23,10 @@ def measure_registry(
 ) -> Registry:
     """Count the citizens of a table, and pairs of them for every interaction.
 
-    A ratio is of ordered pairs seen to pairs expected, exact but for the share of ``beside``, which is that of pairs of
-    citizens far apart in the table. Nothing seen is counted as log 2 pairs, the median of what may be behind it (a
-    Poisson count with a flat prior), and never raises a weight that nothing was expected of. What ``apart`` takes away
-    is expected in proportion to the last column of ``together``, which it may refine.
+    A ratio is of ordered pairs seen to pairs expected, exact but for the share of ``beside``, which is that of random
+    pairs, the same in whatever order the citizens stand. Nothing seen is counted as log 2 pairs, the median of what may
+    be behind it (a Poisson count with a flat prior), and never raises a weight that nothing was expected of. What
+    ``apart`` takes away is expected in proportion to the last column of ``together``, which it may refine.
     """
     [(citizens,)] = connection.execute(f"SELECT count(*) FROM {table}").fetchall()
 
@@ -43,14 +45,20 @@ def measure_registry(
 
     @cache
     def share(beside: str) -> float:
-        steps = ", ".join(f"({max(1, round(citizens * part))})" for part in _STEPS)
-        numbered = f"(SELECT *, row_number() OVER (ORDER BY key) - 1 AS place FROM {table})"
+        highest = min(2**64 - 1, 2**64 * _RANDOM_CITIZENS // citizens)
+        parts = ", ".join(f"({each})" for each in _STEPS)
+        # by what citizens are like, for the order of their rows must change no decision
+        values = f"hash({', '.join(specification.compared_columns)})"
+        drawn = (
+            "(SELECT *, row_number() OVER (ORDER BY hashed) - 1 AS place, count(*) OVER () AS size"
+            f" FROM (SELECT *, {values} AS hashed FROM {table}) WHERE hashed <= {highest}::UBIGINT)"
+        )
         near, far = _pairs_where(
             connection,
             specification,
             beside,
-            f"(FROM {numbered} WHERE place < {_RANDOM_CITIZENS}) AS l CROSS JOIN (VALUES {steps}) AS s(step)"
-            f" JOIN {numbered} AS r ON r.place = (l.place + s.step) % {citizens}",
+            f"{drawn} AS l CROSS JOIN (VALUES {parts}) AS s(part)"
+            f" JOIN {drawn} AS r ON r.place = (l.place + greatest(1, round(l.size * s.part)::BIGINT)) % l.size",
         )
         return max(near, 1.0) / max(far, 1.0)
 
