@@ -328,6 +328,7 @@ _COLUMNS = f"""
     list_concat(coalesce(former_ids, []), if(second_id IS NULL, [], [second_id])) AS former_ids,
     born, born_year, born_month_day, born_swapped, born_precision,
     coalesce(born_readings, []) AS born_readings, coalesce(born_solar, []) AS born_solar,
-    sex, phone, insurance_no, province, district, commune, neighbours,
-    province_2025, commune_2025, address, address_hamlet, coalesce(foreign_national, false) AS foreign_national, injected_on, deceased_on, facility
+    sex, phone, insurance_no, province, district, commune, neighbours, province_2025, commune_2025,
+    address, address_hamlet, coalesce(foreign_national, false) AS foreign_national,
+    injected_on, deceased_on, facility
 """

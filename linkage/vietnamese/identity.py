@@ -145,10 +145,11 @@ def _read_with_letters(number: str, repair: str) -> IdentityNumber:
     if _PASSPORT.fullmatch(number) and number[0] not in "OIL":
         return IdentityNumber(number, "passport", repair)
     digits = without_look_alikes(number)
-    few = 3 * sum(map(str.isalpha, number)) <= len(number)
-    if few and _DIGITS.fullmatch(digits):
+    if _DIGITS.fullmatch(digits):
         reading = _read(digits, "lookalike")
-        if reading.kind in {"cccd", "cmnd"}:
+        # nine digits are always a number; twelve rarely
+        share = {"cccd": 2, "cmnd": 3}.get(reading.kind)
+        if share and share * sum(map(str.isalpha, number)) <= len(number):
             return reading
     runs = _DIGITS.findall(number)
     if len(runs) == 1:

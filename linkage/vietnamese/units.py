@@ -157,10 +157,11 @@ _PROVINCE_ALIASES = {
 
 
 def _as_typed(name: str) -> tuple[str, ...]:
-    """The name as most people type it, found without looking at its words, unless it looks typed without marks."""
+    """The name as most people type it, found without looking at its words; none of a number or without marks."""
     words = name.lower().split()
     typed = " ".join(words), " ".join(_without_kind(words)[1])
-    return tuple(form for form in typed if not form.isascii())
+    # Phường 6 of one district is Phường 06 of another
+    return tuple(form for form in typed if not form.isascii() and not words[-1].isdigit())
 
 
 @lru_cache(maxsize=1 << 16)

@@ -114,6 +114,17 @@ def test_no_name_of_syllables_is_changed(words: list[str]) -> None:
     assert name.canonical == " ".join(["lê", *words])
 
 
+@given(st.lists(syllables, min_size=1, max_size=4), st.sampled_from("\u00ad\u200b\u200d\ufeff"), st.randoms())
+@settings(max_examples=300)
+def test_what_nobody_sees_changes_no_name(words: list[str], unseen: str, random: Random) -> None:
+    letters = list(" ".join(["nguyễn", *words]).title())
+    for _ in range(random.randint(1, 3)):
+        letters.insert(random.randint(0, len(letters)), unseen)
+    name = parse_name("".join(letters))
+    assert name is not None
+    assert name.canonical == " ".join(["nguyễn", *words])
+
+
 @pytest.mark.parametrize("name", _names(MINORITIES) + _names(FOREIGN))
 def test_no_other_name_is_changed(name: str) -> None:
     for typed in (name, name.upper(), unicodedata.normalize("NFD", name)):
