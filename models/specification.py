@@ -116,7 +116,7 @@ class Specification:
             for text in (
                 comparison.missing,
                 *comparison.expressions.values(),
-                *(level.when or "" for level in comparison.levels),
+                *(sql for level in comparison.levels for sql in (level.when, level.beside) if sql),
             )
         )
         return tuple(dict.fromkeys(match[1] for text in texts for match in _SIDE.finditer(text)))
@@ -126,7 +126,8 @@ class Specification:
         named = [pair for comparison in self.comparisons for pair in comparison.expressions.items()]
         # a later expression may use an earlier one
         for name, sql in reversed(named):
-            condition = re.sub(rf"\b{name}\b", f"({sql})", condition)
+            written = f"({sql})".replace("\\", r"\\")
+            condition = re.sub(rf"\b{name}\b", written, condition)
         return condition
 
     def to_dict(self) -> dict[str, Any]:
@@ -213,11 +214,21 @@ class Specification:
         }
         for comparison in self.comparisons:
             _check_comparison(comparison, disagreements)
-        levels = {c.name: {"missing", *(level.name for level in c.levels)} for c in self.comparisons}
+        levels = {f"{c.name}.{name}" for c in self.comparisons for name in ("missing", *(x.name for x in c.levels))}
         for caution in self.cautions:
-            named = (*caution.best.items(), *caution.another.items())
-            if not caution.best or not all(set(names) <= levels.get(comparison, set()) for comparison, names in named):
-                raise SpecificationError(f"caution {caution.name}: 'best' and 'another' name levels of comparisons")
+            if not caution.best:
+                raise SpecificationError(f"caution {caution.name}: 'best' names no level")
+            _check_pattern(f"caution {caution.name}: 'best'", caution.best, levels)
+            _check_pattern(f"caution {caution.name}: 'another'", caution.another, levels)
+
+
+def _check_pattern(where: str, pattern: Pattern, levels: set[str]) -> None:
+    for comparison, names in pattern.items():
+        if not names:
+            raise SpecificationError(f"{where} names no level of {comparison}")
+        for name in names:
+            if f"{comparison}.{name}" not in levels:
+                raise SpecificationError(f"{where} names '{comparison}.{name}', which is no level")
 
 
 def _check_comparison(comparison: Comparison, disagreements: set[str]) -> None:

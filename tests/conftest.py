@@ -55,7 +55,7 @@ def specification() -> Specification:
 
 @pytest.fixture(scope="session")
 def random_model() -> Callable[..., Model]:
-    """``random_model(specification, seed)``: m and u drawn at random."""
+    """``random_model(specification, seed)``: m, u and reach drawn at random."""
 
     def draw(specification: Specification, seed: int) -> Model:
         generator = np.random.default_rng(seed)
@@ -63,8 +63,10 @@ def random_model() -> Callable[..., Model]:
         for comparison in specification.comparisons:
             if not comparison.is_interaction:
                 m, u = (generator.dirichlet(np.ones(len(comparison.levels))).tolist() for _ in range(2))
+                least = np.maximum(m, u)
+                reach = (least + generator.random(len(m)) * (1 - least)).tolist()
                 parameters[comparison.name] = {
-                    level.name: LevelParameters(m[place], u[place], 1.0, 1.0)
+                    level.name: LevelParameters(m[place], u[place], 1.0, 1.0, reach[place] if level.frequency else 1.0)
                     for place, level in enumerate(comparison.levels)
                 }
         return Model(
