@@ -6,7 +6,6 @@ from functools import cache
 
 import duckdb
 
-from linkage.scoring.columns import pair_columns
 from models import Level, Registry, Specification
 
 __all__ = ["measure_registry"]
@@ -91,8 +90,9 @@ def _pairs_where(
     connection: duckdb.DuckDBPyConnection, specification: Specification, condition: str, join: str
 ) -> tuple[float, float]:
     """Of the pairs of a join of citizens ``l`` and ``r``, those for which the condition holds, and all."""
+    columns = ", ".join(f"l.{c} AS {c}_l, r.{c} AS {c}_r" for c in specification.compared_columns)
     [(near, every)] = connection.execute(
         f"SELECT count(*) FILTER ({specification.inlined(condition)})::DOUBLE, count(*)::DOUBLE"
-        f" FROM (SELECT {pair_columns(specification)} FROM {join})"
+        f" FROM (SELECT {columns} FROM {join})"
     ).fetchall()
     return near, every
