@@ -78,6 +78,8 @@ def choose_thresholds(
 
 
 def _accept(best: NDArray[np.float64], wrong: NDArray[np.bool_], weight: NDArray[np.float64], rate: float) -> float:
+    if not len(best):
+        return NEVER
     order = np.argsort(-best, kind="stable")
     probability, sampled = best[order], weight[order] / weight.mean()
     total, squares = np.cumsum(sampled), np.cumsum(sampled**2)

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from linkage.deciding import compile_deciding
-from models import Calibration, Model, Specification, Thresholds
+from linkage.deciding import compile_deciding, compile_ranking
+from linkage.scoring import level_column
+from models import Calibration, Caution, Comparison, Level, Model, Specification, Thresholds
 
 NEVER = math.nextafter(1, 2)
 NOTHING = Specification("nothing", {}, (), ())
@@ -197,3 +198,129 @@ def test_a_low_threshold_accepts_one_of_two_only_if_it_is_better(accept: float) 
     model = replace(PLAIN, thresholds=Thresholds(accept, 0.1))
     rows = decide(model, [[30.0, 30.0], [30.0], [30.0, 29.0]])
     assert [row.decision for row in rows if row.rank == 1] == ["review", "accept", "accept"]
+
+
+COMPARED = tuple(
+    Comparison(name, "false", (*(Level(level, "true") for level in levels), Level("rest")), {})
+    for name, levels in {"name": ("same", "near"), "born": ("same",)}.items()
+)
+NAMES = {c.name: ("missing", *(level.name for level in c.levels)) for c in COMPARED}
+PATTERNS = st.fixed_dictionaries(
+    {},
+    optional={
+        name: st.lists(st.sampled_from(levels), min_size=1, max_size=2).map(tuple) for name, levels in NAMES.items()
+    },
+)
+CAUTIONS = st.lists(st.tuples(PATTERNS.filter(bool), PATTERNS), max_size=3).map(
+    lambda drawn: tuple(Caution(f"caution_{number}", *each) for number, each in enumerate(drawn))
+)
+
+
+class Candidate(NamedTuple):
+    match_weight: float
+    name: str
+    born: str
+
+
+CANDIDATES = st.lists(
+    st.builds(
+        Candidate,
+        st.floats(-15, 15) | st.sampled_from((9.0, 10.0)),
+        st.sampled_from(NAMES["name"]),
+        st.sampled_from(NAMES["born"]),
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+def cautious(cautions: Sequence[Caution]) -> Specification:
+    return Specification("cautious", {}, (), COMPARED, tuple(cautions))
+
+
+def decide_levels(
+    cautions: Sequence[Caution], doses: Sequence[Sequence[Candidate]], shuffle: int | None = None
+) -> list[tuple[int, int, int, str | None, str]]:
+    """Dose, citizen, rank, caution and decision of all candidates; citizens are numbered by their place."""
+    rows = [
+        {"dose_key": dose, "citizen_key": citizen, "match_weight": each.match_weight}
+        | {level_column(c): NAMES[c.name].index(getattr(each, c.name)) for c in COMPARED}
+        for dose, candidates in enumerate(doses)
+        for citizen, each in enumerate(candidates)
+    ]
+    if shuffle is not None:
+        random.Random(shuffle).shuffle(rows)
+    model = replace(PLAIN, specification=cautious(cautions))
+    with duckdb.connect() as connection:
+        connection.register("candidates", pa.Table.from_pylist(rows))
+        found = connection.execute(
+            "SELECT dose_key, citizen_key, rank, caution, decision"
+            f" FROM ({compile_deciding(model, 'candidates')}) ORDER BY dose_key, rank"
+        ).fetchall()
+        ranked = connection.execute(
+            "SELECT dose_key, citizen_key, rank, caution"
+            f" FROM ({compile_ranking(model.specification, 'candidates')}) ORDER BY dose_key, rank"
+        )
+        assert ranked.fetchall() == [row[:4] for row in found]
+        assert [column[0] for column in ranked.description or ()] == ["dose_key", "citizen_key", "rank", "caution"]
+    return found
+
+
+def first_caution(cautions: Sequence[Caution], candidates: Sequence[Candidate]) -> str | None:
+    """The first caution that holds, by the words of its definition."""
+    best, *others = sorted(candidates, key=lambda each: -each.match_weight)
+    for caution in cautions:
+        if all(getattr(best, name) in levels for name, levels in caution.best.items()) and (
+            not caution.another
+            or any(all(getattr(o, name) in levels for name, levels in caution.another.items()) for o in others)
+        ):
+            return caution.name
+    return None
+
+
+@given(CAUTIONS, st.lists(CANDIDATES, min_size=1, max_size=5), st.none() | st.integers(0, 99))
+@settings(max_examples=30, deadline=None)
+def test_the_first_caution_that_holds_is_named_and_its_dose_never_accepted(
+    cautions: tuple[Caution, ...], doses: list[list[Candidate]], shuffle: int | None
+) -> None:
+    found = decide_levels(cautions, doses, shuffle)
+    without = decide_levels((), doses)
+    assert [row[:3] for row in found] == [row[:3] for row in without]
+    for (dose, _, _, caution, decision), (*_, none, otherwise) in zip(found, without, strict=True):
+        assert caution == first_caution(cautions, doses[dose])
+        assert none is None
+        assert decision == ("review" if caution and otherwise == "accept" else otherwise)
+
+
+SAME, OTHER = Candidate(20.0, "same", "same"), Candidate(-10.0, "near", "rest")
+BOTH = Caution("both", {"name": ("same",)}, {"name": ("near", "rest"), "born": ("rest",)})
+
+
+@pytest.mark.parametrize(
+    ("candidates", "holds"),
+    [
+        ([SAME, OTHER], True),
+        ([OTHER, SAME], True),
+        ([SAME], False),
+        ([OTHER], False),
+        ([SAME, SAME._replace(match_weight=-10.0)], False),
+        # each half on a candidate of its own
+        ([SAME, OTHER._replace(born="same"), OTHER._replace(name="same")], False),
+        ([SAME, SAME._replace(match_weight=-9.0), OTHER], True),
+        # the best must have the one pattern, not only some candidate
+        ([OTHER._replace(match_weight=30.0), SAME], False),
+        ([SAME, OTHER._replace(born="missing")], False),
+    ],
+)
+def test_a_caution_with_another_needs_both_candidates(candidates: list[Candidate], holds: bool) -> None:
+    # the doses beside it have what it lacks
+    found = [row for row in decide_levels([BOTH], [[OTHER], candidates, [SAME, OTHER]]) if row[0] == 1]
+    assert {row[3] for row in found} == {"both" if holds else None}
+    if candidates[0] is SAME:
+        assert found[0][4] == ("review" if holds else "accept")
+
+
+def test_missing_is_a_level_that_a_caution_may_name() -> None:
+    caution = Caution("unknown", {"born": ("missing", "rest")}, {})
+    doses = [[SAME._replace(born=born)] for born in ("missing", "rest", "same")]
+    assert [row[4] for row in decide_levels([caution], doses)] == ["review", "review", "accept"]

@@ -12,7 +12,7 @@ from scipy.stats import beta
 
 from models import Calibration
 from training.calibration import Scored, calibrate
-from training.thresholds import CAUTION, LOWEST_ACCEPT, NEVER, choose_thresholds
+from training.thresholds import CAUTION, LOWEST_ACCEPT, NEVER, Chosen, choose_thresholds
 
 PRIOR = 0.9
 
@@ -82,6 +82,18 @@ def test_the_slope_is_positive_and_finite_whatever_the_labels(
     np.testing.assert_allclose(total, 1)
 
 
+def choose(scored: Scored, false: float, missed: float = 0.02, cautioned: NDArray[np.bool_] | None = None) -> Chosen:
+    none = np.zeros(len(scored.weight), dtype=bool)
+    return choose_thresholds(
+        scored,
+        Calibration(),
+        PRIOR,
+        cautioned=none if cautioned is None else cautioned,
+        max_false_link_rate=false,
+        max_missed_link_rate=missed,
+    )
+
+
 RATES = st.sampled_from((1e-9, 0.0004, 0.002, 0.01, 0.05, 0.2, 0.5))
 
 
@@ -91,7 +103,7 @@ def test_thresholds_keep_the_rates_they_were_chosen_for(
     seed: int, candidates: int, ties: bool, false: float, missed: float
 ) -> None:
     scored = simulate(seed, 600, candidates, ties=ties)
-    chosen = choose_thresholds(scored, Calibration(), PRIOR, max_false_link_rate=false, max_missed_link_rate=missed)
+    chosen = choose(scored, false, missed)
     accept, review = chosen.thresholds.accept, chosen.thresholds.review
     assert 0.5 < accept <= NEVER
     assert 0 <= review <= accept
@@ -155,7 +167,7 @@ def test_thresholds_lie_midway_after_the_last_run_of_equal_probabilities_that_ke
         cut for cut in np.unique(any_of) if np.average(any_of[any_of <= cut], weights=weight[any_of <= cut]) <= missed
     ]
     review = min(midway(any_of, max(cuts), 1.0) if cuts else 0.0, accept)
-    chosen = choose_thresholds(scored, Calibration(), PRIOR, max_false_link_rate=false, max_missed_link_rate=missed)
+    chosen = choose(scored, false, missed)
     assert (chosen.thresholds.accept, chosen.thresholds.review) == (accept, review)
     assert chosen.evidence["accepted"] == (best >= accept).sum()
     assert chosen.evidence["no_match"] == (any_of < review).sum()
@@ -168,6 +180,7 @@ def test_thresholds_lie_midway_after_the_last_run_of_equal_probabilities_that_ke
 def test_the_order_of_doses_changes_no_threshold(seed: int, shuffle: int, ties: bool, rate: float) -> None:
     scored = simulate(seed, 200, ties=ties)
     order = np.random.default_rng(shuffle).permutation(200)
+    cautioned = np.random.default_rng(seed).random(200) < 0.3
     rows = (order[:, None] * 3 + np.arange(3)).ravel()
     shuffled = Scored(
         match_weight=scored.match_weight[rows],
@@ -177,8 +190,7 @@ def test_the_order_of_doses_changes_no_threshold(seed: int, shuffle: int, ties: 
         in_registry=scored.in_registry[order],
     )
     here, there = (
-        choose_thresholds(one, Calibration(), PRIOR, max_false_link_rate=rate, max_missed_link_rate=rate)
-        for one in (scored, shuffled)
+        choose(one, rate, rate, marked) for one, marked in ((scored, cautioned), (shuffled, cautioned[order]))
     )
     assert here.thresholds == there.thresholds
 
@@ -187,12 +199,7 @@ def test_the_order_of_doses_changes_no_threshold(seed: int, shuffle: int, ties: 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_stricter_rate_never_lowers_the_accept_threshold(seed: int, ties: bool) -> None:
     scored = simulate(seed, 1500, ties=ties)
-    accepts = [
-        choose_thresholds(
-            scored, Calibration(), PRIOR, max_false_link_rate=rate, max_missed_link_rate=0.02
-        ).thresholds.accept
-        for rate in (0.5, 0.2, 0.05, 0.02, 0.01, 0.002, 1e-9)
-    ]
+    accepts = [choose(scored, rate).thresholds.accept for rate in (0.5, 0.2, 0.05, 0.02, 0.01, 0.002, 1e-9)]
     assert accepts == sorted(accepts)
     assert accepts[0] == LOWEST_ACCEPT
     assert accepts[-1] == NEVER
@@ -214,9 +221,7 @@ def groups(*parts: tuple[float, int, int]) -> Scored:
 
 def chosen_for(scored: Scored, rate: float) -> tuple[int, int]:
     """Doses accepted, and false links among them."""
-    evidence = choose_thresholds(
-        scored, Calibration(), PRIOR, max_false_link_rate=rate, max_missed_link_rate=0.02
-    ).evidence
+    evidence = choose(scored, rate).evidence
     return evidence["accepted"], evidence["false_links"]
 
 
@@ -234,8 +239,7 @@ def test_doses_alike_are_accepted_together_or_not_at_all(bits: float) -> None:
 def test_where_the_best_are_often_wrong_nothing_is_accepted(bits: float) -> None:
     scored = groups((bits, 500, 500))
     assert chosen_for(scored, 0.01) == (0, 0)
-    chosen = choose_thresholds(scored, Calibration(), PRIOR, max_false_link_rate=0.01, max_missed_link_rate=0.02)
-    assert chosen.thresholds.accept == NEVER > 1
+    assert choose(scored, 0.01).thresholds.accept == NEVER > 1
 
 
 @pytest.mark.parametrize(("high", "low"), [(48.0, 47.0), (50.0, 49.0), (53.0, 49.0), (60.0, 48.0)])
@@ -248,3 +252,50 @@ def test_the_threshold_tells_neighbouring_probabilities_apart(high: float, low: 
 def test_one_wrong_label_at_the_top_does_not_forbid_every_accept() -> None:
     accepted, _ = chosen_for(groups((30.0, 0, 1), (29.0, 20_000, 0)), 0.0004)
     assert accepted == 20_001
+
+
+@given(st.integers(0, 999), st.floats(0.05, 0.95), st.booleans(), RATES)
+@settings(max_examples=25, deadline=None)
+def test_cautioned_doses_have_no_say_in_the_accept_threshold(seed: int, share: float, ties: bool, rate: float) -> None:
+    scored = simulate(seed, 300, ties=ties)
+    generator = np.random.default_rng(seed)
+    cautioned = generator.random(300) < share
+    cautioned[:2] = True, False
+    chosen = choose(scored, rate, 1e-9, cautioned)
+    clear = ~cautioned[scored.dose]
+    alone = Scored(
+        match_weight=scored.match_weight[clear],
+        is_match=scored.is_match[clear],
+        dose=np.repeat(np.arange((~cautioned).sum()), 3),
+        weight=scored.weight[~cautioned],
+        in_registry=scored.in_registry[~cautioned],
+    )
+    assert chosen.thresholds.accept == choose(alone, rate, 1e-9).thresholds.accept
+    assert chosen.evidence["doses"] == 300
+    for name in ("accepted", "false_links", "false_link_rate"):
+        assert chosen.evidence[name] == choose(alone, rate, 1e-9).evidence[name], name
+    # however wrong and however sure they are
+    worst = replace(
+        scored,
+        match_weight=np.where(clear, scored.match_weight, 50.0),
+        is_match=scored.is_match & clear,
+        weight=np.where(cautioned, 9.0, scored.weight),
+    )
+    assert choose(worst, rate, 1e-9, cautioned).thresholds.accept == chosen.thresholds.accept
+
+
+def test_cautioned_doses_count_as_missed_links_like_all_others() -> None:
+    scored = groups((20.0, 1000, 0), (-8.0, 40, 960), (-12.0, 0, 1000))
+    every = np.zeros(3000, dtype=bool)
+    some = np.arange(3000) % 2 == 0
+    chosen = [choose(scored, 0.01, 0.05, cautioned) for cautioned in (every, some)]
+    assert chosen[0].thresholds.review == chosen[1].thresholds.review > 0
+    assert chosen[0].evidence["no_match"] == chosen[1].evidence["no_match"] == 2000
+    assert chosen[0].evidence["missed_links"] == chosen[1].evidence["missed_links"] == 40
+    assert (chosen[0].evidence["accepted"], chosen[1].evidence["accepted"]) == (1000, 500)
+
+
+def test_where_every_dose_is_cautioned_nothing_is_accepted() -> None:
+    chosen = choose(groups((30.0, 100, 0)), 0.01, cautioned=np.ones(100, dtype=bool))
+    assert chosen.thresholds.accept == NEVER
+    assert chosen.evidence["accepted"] == 0
