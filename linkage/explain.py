@@ -18,10 +18,12 @@ FIELDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "name": (("full_name",), ("full_name",)),
     "birth_date": (("date_of_birth",), ("date_of_birth",)),
     "id": (("national_id",), ("citizen_id", "previous_ids")),
+    "id_prefix": (("national_id",), ("citizen_id",)),
     "sex": (("sex",), ("sex",)),
-    "place": (("commune", "district", "province"), ("commune", "district", "province")),
+    "place": (("address", "commune", "district", "province"), ("address", "commune", "district", "province")),
     "phone": (("phone",), ("phone",)),
     "insurance_no": (("health_insurance_no",), ("health_insurance_no",)),
+    "life": (("injected_on",), ("deceased_on",)),
 }
 """What a comparison looks at, as typed: the dose's columns and the citizen's."""
 

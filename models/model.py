@@ -9,6 +9,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from models.specification import Comparison, Level, Specification
 
 SCHEMA_VERSION = 1
@@ -62,6 +65,10 @@ class Calibration:
     slope: float = 1.0
     intercept: float = 0.0
 
+    def bits(self, match_weight: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Log2 of the calibrated odds, shape as given."""
+        return self.slope * match_weight + self.intercept
+
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
@@ -77,6 +84,7 @@ class Model:
 
     Attributes:
         in_registry: probability that the citizen of a dose is in the registry and among its candidates.
+        calibration, cautioned: of the doses without and with a caution, whose evidence differs in kind.
         evidence: what the parameters rest on: counts, digests, seed, versions, error rates measured on labels
             held apart. Plain data.
     """
@@ -87,6 +95,7 @@ class Model:
     in_registry: float
     calibration: Calibration
     thresholds: Thresholds
+    cautioned: Calibration = Calibration()
     evidence: Mapping[str, Any] = field(default_factory=dict)
 
     def m_u(self, comparison: Comparison, level: Level, registry: Registry) -> tuple[float, float]:
@@ -133,6 +142,7 @@ class Model:
             },
             "in_registry": self.in_registry,
             "calibration": asdict(self.calibration),
+            "cautioned": asdict(self.cautioned),
             "thresholds": asdict(self.thresholds),
             "evidence": dict(self.evidence),
         }
@@ -167,6 +177,7 @@ class Model:
                 },
                 in_registry=data["in_registry"],
                 calibration=Calibration(**data["calibration"]),
+                cautioned=Calibration(**data["cautioned"]),
                 thresholds=Thresholds(**data["thresholds"]),
                 evidence=data["evidence"],
             )
@@ -201,6 +212,8 @@ def _check(model: Model) -> None:
         "in_registry": (model.in_registry, 0.0, 1.0),
         "calibration.slope": (model.calibration.slope, 0.0, 100.0),
         "calibration.intercept": (model.calibration.intercept, -10_000.0, 10_000.0),
+        "cautioned.slope": (model.cautioned.slope, 0.0, 100.0),
+        "cautioned.intercept": (model.cautioned.intercept, -10_000.0, 10_000.0),
         "threshold accept": (model.thresholds.accept, 0.5, 2.0),
         "threshold review": (model.thresholds.review, -math.ulp(0), model.thresholds.accept),
     }

@@ -24,6 +24,7 @@ class Level:
         when: SQL over ``<column>_l`` and ``<column>_r``; None for the last level, which takes the rest.
         frequency: the column whose share among the citizens is u for this pair.
         unique: u is 1 / number of citizens.
+        absent: u is among doses whose citizen is not in the registry: the level says more of the dose than of the pair.
         together, apart, beside: makes the level an interaction: its weight is -log2 of how many times more pairs of
             citizens agree on all columns of ``together``, and not on ``apart``, than if the columns were independent;
             of pairs for which the SQL ``beside`` holds, if given, and as if that were independent too.
@@ -35,6 +36,7 @@ class Level:
     when: str | None = None
     frequency: str | None = None
     unique: bool = False
+    absent: bool = False
     together: tuple[str, ...] = ()
     apart: str | None = None
     beside: str | None = None
@@ -252,8 +254,8 @@ def _problem(comparison: Comparison, level: Level, disagreements: set[str]) -> s
         return "one of 'apart' and 'beside', not both"
     if level.mistaken and (len(level.together) == 1 or level.mistaken not in disagreements):
         return "'mistaken' names a level without frequency as comparison.level, beside two columns of 'together'"
-    if bool(level.frequency) + level.unique + bool(level.together) > 1:
-        return "one of 'frequency', 'unique' and 'together', not several"
+    if bool(level.frequency) + level.unique + level.absent + bool(level.together) > 1:
+        return "one of 'frequency', 'unique', 'absent' and 'together', not several"
     if comparison.is_interaction and level is not comparison.levels[-1] and not level.together:
         return "it lacks 'together', as its neighbours have"
     return None
@@ -277,6 +279,8 @@ def _level_to_dict(level: Level) -> dict[str, Any]:
         data["frequency"] = level.frequency
     if level.unique:
         data["unique"] = True
+    if level.absent:
+        data["absent"] = True
     if level.together:
         data["together"] = list(level.together)
     if level.apart:

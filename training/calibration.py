@@ -27,11 +27,22 @@ class Scored:
     weight: NDArray[np.float64]
     in_registry: NDArray[np.bool_]
 
+    def of(self, doses: NDArray[np.bool_]) -> "Scored":
+        """The candidates of some doses; ``doses`` has shape (doses,)."""
+        kept = doses[self.dose]
+        return Scored(
+            self.match_weight[kept],
+            self.is_match[kept],
+            (np.cumsum(doses) - 1)[self.dose[kept]],
+            self.weight[doses],
+            self.in_registry[doses],
+        )
+
     def posterior(
         self, calibration: Calibration, in_registry: float
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Probability of each candidate, shape (candidates,), and of "none of them", shape (doses,)."""
-        bits = calibration.slope * self.match_weight + calibration.intercept
+        bits = calibration.bits(self.match_weight)
         top = np.zeros(len(self.weight))
         np.maximum.at(top, self.dose, bits)
         # relative to the dose's largest odds, so that no power of two overflows
@@ -49,8 +60,10 @@ def calibrate(scored: Scored, in_registry: float) -> Calibration:
     The likelihood is that of a conditional logit over a dose's candidates and "none" (McFadden 1974, eq. 12), which
     keeps the probabilities of one dose summing to at most 1; the slope stays positive, so the order of match weights
     is never changed. A normal prior on log slope and intercept (standard deviation 1 and 5) keeps a perfect
-    separation finite.
+    separation finite, and is all there is without doses.
     """
+    if not len(scored.weight):
+        return Calibration()
     found = np.zeros(len(scored.weight), dtype=bool)
     found[scored.dose[scored.is_match]] = True
     weight = scored.weight / scored.weight.mean()

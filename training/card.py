@@ -70,7 +70,8 @@ Accepted is a best candidate with probability ≥ {model.thresholds.accept:.6f};
 together stay below {model.thresholds.review:.6f}.
 
 Prior: {model.in_registry:.4f} of doses have their citizen in the registry and among the candidates.
-Calibrated log2 odds = {model.calibration.slope:.4f} · match weight {model.calibration.intercept:+.4f}.
+Calibrated log2 odds = {model.calibration.slope:.4f} · match weight {model.calibration.intercept:+.4f};
+of doses with a caution {model.cautioned.slope:.4f} · match weight {model.cautioned.intercept:+.4f}.
 
 ## Levels
 u and the weight of unique levels are those of the training registry; a run takes them from its own.

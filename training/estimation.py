@@ -77,6 +77,7 @@ def estimate(
     weights: NDArray[np.float64],
     random_levels: NDArray[np.uint8],
     *,
+    absent: NDArray[np.bool_],
     same_value: Mapping[str, float],
     reach: Mapping[str, float],
     hard_negatives: float,
@@ -87,12 +88,14 @@ def estimate(
     m is the weighted share of the matches on the level, with ``PSEUDO_COUNT``. u is that of two strata of the
     citizens who are not the dose's own: the ``hard_negatives`` per dose that labels stand for (relatives, namesakes),
     and all others, whom random pairs stand for. Of a level with a frequency u is Σp² times its reach, of a unique one
-    1/N. An agreeing value is never more evidence than its frequency: reach is at least m.
+    1/N, of an absent one its share of the labelled pairs of doses without a match. An agreeing value is never more
+    evidence than its frequency: reach is at least m.
 
     Args:
         comparison: the comparison.
         levels: shape (labelled pairs,).
         is_match: shape (labelled pairs,).
+        absent: shape (labelled pairs,), whether the labels name no citizen of the dose.
         weights: shape (labelled pairs,), 1 ÷ sampling probability.
         random_levels: shape (random pairs,).
         same_value: Σp² by frequency column.
@@ -116,6 +119,8 @@ def estimate(
             share = max(same_value[level.frequency], 1 / citizens**2) * within
         elif level.unique:
             share = 1 / citizens
+        elif level.absent:
+            share = float(_share(_counts(levels[absent], weights[absent], count))[place])
         found[level.name] = LevelParameters(
             m=float(m[place]),
             u=share,
@@ -166,31 +171,31 @@ def _same_value_pairs(
     connection: duckdb.DuckDBPyConnection, column: str, known: Mapping[str, NDArray[Any]], seed: int
 ) -> NDArray[np.float64]:
     """Make ``same_value_pairs`` (``number``, ``dose_key``, ``citizen_key``); their weights, 1 on average."""
-    connection.register("known", {"place": np.arange(len(known["dose_key"])), **known})
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE by_value AS SELECT row_number() OVER (ORDER BY {column}, key) - 1 AS place, key,"
-        f" {column} AS value FROM citizens_compared WHERE {column} IS NOT NULL"
-    )
+    sorted_keys = f"SELECT key, {column} AS value FROM citizens_compared WHERE {column} IS NOT NULL ORDER BY value, key"
+    citizens = np.asarray(connection.execute(f"SELECT key FROM ({sorted_keys})").fetchnumpy()["key"])
+    connection.register("known", {"place": np.arange(len(known["dose_key"])), "dose_key": known["dose_key"]})
     blocks = connection.execute(
-        f"SELECT known.place, first, size FROM known JOIN doses_compared ON key = dose_key"
-        f" JOIN (SELECT value, min(place) AS first, count(*) AS size FROM by_value GROUP BY value) ON value = {column}"
-        " ORDER BY known.place"
+        f"SELECT place, first, size FROM known JOIN doses_compared ON key = dose_key JOIN (SELECT value, size,"
+        f" sum(size) OVER (ORDER BY value) - size AS first FROM (SELECT {column} AS value, count(*) AS size"
+        f" FROM citizens_compared WHERE {column} IS NOT NULL GROUP BY value)) ON value = {column} ORDER BY place"
     ).fetchnumpy()
-    count = max(1, REACH_PAIRS // max(1, len(blocks["place"])))
-    dose, first, size = (np.repeat(np.asarray(blocks[name]), count) for name in ("place", "first", "size"))
-    drawn = first + (np.random.default_rng(seed).random(len(size)) * size).astype(np.int64)
-    connection.register("drawn", {"number": np.arange(len(size)), "dose": dose, "drawn": drawn, "size": size})
-    connection.execute(
-        "CREATE OR REPLACE TABLE same_value_pairs AS"
-        " SELECT number, dose_key, key AS citizen_key, weight * size AS weight"
-        " FROM drawn JOIN by_value ON by_value.place = drawn JOIN known ON known.place = dose WHERE key <> citizen_key"
-    )
-    connection.unregister("drawn")
     connection.unregister("known")
-    connection.execute("DROP TABLE by_value")
-    weight = np.asarray(
-        connection.execute("SELECT weight FROM same_value_pairs ORDER BY number").fetchnumpy()["weight"], dtype=float
+    count = max(1, REACH_PAIRS // max(1, len(blocks["place"])))
+    place, first, size = (
+        np.repeat(np.asarray(blocks[name], dtype=np.int64), count) for name in ("place", "first", "size")
     )
+    drawn = citizens[first + (np.random.default_rng(seed).random(len(size)) * size).astype(np.int64)]
+    other = drawn != np.asarray(known["citizen_key"])[place]
+    place, size, drawn = place[other], size[other], drawn[other]
+    pairs = {
+        "number": np.arange(len(place)),
+        "dose_key": np.asarray(known["dose_key"])[place],
+        "citizen_key": drawn,
+    }
+    connection.register("drawn", pairs)
+    connection.execute("CREATE OR REPLACE TABLE same_value_pairs AS FROM drawn")
+    connection.unregister("drawn")
+    weight = np.asarray(known["weight"], dtype=float)[place] * size
     return weight / weight.mean() if len(weight) else weight
 
 

@@ -13,8 +13,8 @@ from training.calibration import Scored
 CAUTION = 0.5
 """Share of the tolerated false links that the calibrated probabilities may use up: they are estimates themselves."""
 
-LOWEST_ACCEPT = 0.975
-"""Whatever the rate over all accepts allows, a dose that is wrong one time in forty is not accepted."""
+LOWEST_ACCEPT = 0.97
+"""Whatever the rate over all accepts allows, a dose that is wrong one time in thirty is not accepted."""
 
 NEVER = float(np.nextafter(1, 2))
 """An accept threshold that no probability reaches, not even one that rounds to 1."""

@@ -146,11 +146,13 @@ def _learn(
     shift = model.prior_bits(citizens)
     model = replace(model, in_registry=in_registry)
     scored = replace(scored, match_weight=scored.match_weight - shift + model.prior_bits(citizens))
-    calibration = calibrate(scored, in_registry)
+    calibration, with_caution = (calibrate(scored.of(doses), in_registry) for doses in (~cautioned, cautioned))
+    kind = cautioned[scored.dose]
+    calibrated = np.where(kind, with_caution.bits(scored.match_weight), calibration.bits(scored.match_weight))
     progress("learn", 2, 3)
     chosen = choose_thresholds(
-        scored,
-        calibration,
+        replace(scored, match_weight=calibrated),
+        Calibration(),
         in_registry,
         cautioned=cautioned,
         max_false_link_rate=job.max_false_link_rate,
@@ -158,7 +160,9 @@ def _learn(
     )
     progress("learn", 3, 3)
     evidence = _evidence(job, inputs, counts, registry, chosen) | {"dependence": dependence.evidence()}
-    return replace(model, calibration=calibration, thresholds=chosen.thresholds, evidence=evidence)
+    return replace(
+        model, calibration=calibration, cautioned=with_caution, thresholds=chosen.thresholds, evidence=evidence
+    )
 
 
 def _uncalibrated(
@@ -184,6 +188,7 @@ def _uncalibrated(
     known = {name: np.asarray(labelled[name])[own] for name in ("dose_key", "citizen_key", "weight")}
     reach = reaches(connection, job.specification, known, job.seed)
     doses, first = np.unique(np.asarray(labelled["dose_key"])[used], return_index=True)
+    absent = ~np.isin(np.asarray(labelled["dose_key"])[used], known["dose_key"])
     hard_negatives = float(weight[~is_match].sum() / weight[first].sum()) if len(doses) else 0.0
     parameters = {
         comparison.name: estimate(
@@ -192,6 +197,7 @@ def _uncalibrated(
             is_match,
             weight,
             random_levels[comparison.name],
+            absent=absent,
             same_value=same_value,
             reach=reach.get(comparison.name, {}),
             hard_negatives=hard_negatives,

@@ -35,8 +35,9 @@ def compile_deciding(model: Model, candidates: str) -> str:
         and no caution holds; ``no_match`` when all candidates together stay below the review threshold; else
         ``review``.
     """
-    calibration, thresholds = model.calibration, model.thresholds
-    bits = f"{calibration.slope!r} * match_weight + {calibration.intercept!r}"
+    thresholds = model.thresholds
+    clear, cautioned = (f"{c.slope!r} * match_weight + {c.intercept!r}" for c in (model.calibration, model.cautioned))
+    bits = f"CASE WHEN caution IS NULL THEN {clear} ELSE {cautioned} END"
     dose = "(PARTITION BY dose_key ORDER BY rank)"
     return f"""
     WITH calibrated AS (
