@@ -67,7 +67,7 @@ _TITLES = frozenset(
     | {"bs", "bscki", "bsckii", "cki", "ckii", "ths", "ts", "gs", "pgs", "ds", "đd", "ktv", "ys"}
     | {"hs", "sv", "gv", "bn", "lm", "mr", "mrs", "ms", "dr"},
 )
-# names of their own too: a title only before a common surname or another title
+# names of their own too: a title only before a common surname, one with Thị or Văn behind it, or another title
 _AMBIGUOUS_TITLES = frozenset({"ông", "ong", "thầy", "dì", "mợ", "thím"})
 _COMMON_SURNAMES = frozenset(
     {"nguyễn", "trần", "lê", "phạm", "hoàng", "huỳnh", "phan", "vũ", "võ", "đặng", "bùi", "đỗ", "hồ", "ngô"}
@@ -96,6 +96,7 @@ _SAINTS = frozenset(
 _SAINTS_OF_TWO = frozenset(
     {("phe", "ro"), ("phao", "lo"), ("giu", "se"), ("gio", "an"), ("da", "minh"), ("vinh", "son"), ("an", "ton")}
 )
+_NO_SAINTS_TONES = frozenset("\u0300\u0303\u0309\u0323")
 _MAY_BE_SAINTS = _SAINTS | {first for first, _ in _SAINTS_OF_TWO}
 _NEVER_GIVEN = frozenset({"thị", "thi", "văn", "van"})
 _PLAIN = re.compile(f"[{LETTERS}]+(?:'[{LETTERS}]+)?")
@@ -239,7 +240,8 @@ def _name_itself(words: list[str]) -> list[str]:
 def _without_titles(words: list[str]) -> list[str]:
     # given name first: Bé Nguyễn Thị
     while len(words) > 2 and words[0] in _TITLES and words[-1] not in _NEVER_GIVEN:
-        if words[0] in _AMBIGUOUS_TITLES and words[1] not in _COMMON_SURNAMES | _TITLES:
+        ambiguous = words[0] in _AMBIGUOUS_TITLES and words[2] not in _NEVER_GIVEN
+        if ambiguous and words[1] not in _COMMON_SURNAMES | _TITLES:
             break
         words = words[1:]
     return words
@@ -252,7 +254,11 @@ def _without_saints(words: list[str]) -> list[str]:
         first, second = (_word(word)[1] for word in rest[:2])
         if first not in _SAINTS and (first, second) not in _SAINTS_OF_TWO:
             break
-        rest = rest[1:] if first in _SAINTS else rest[2:]
+        following = rest[1:] if first in _SAINTS else rest[2:]
+        # Gioãn Văn Hùng is a Doãn: no saint has such a tone, and a surname goes before Văn
+        if following[0] in _NEVER_GIVEN or not _NO_SAINTS_TONES.isdisjoint(unicodedata.normalize("NFD", rest[0])):
+            break
+        rest = following
     with_marks = not all(map(str.isascii, rest)) and all(map(reads_without_marks, rest))
     proof = len(rest) > 1 and (rest[0] in _COMMON_SURNAMES or rest[1] in _NEVER_GIVEN or with_marks)
     return rest if proof else words

@@ -1,5 +1,6 @@
 """Differences between a dose and its citizen, as a table a clerk could extend: ``cases.yaml``."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +12,13 @@ import pytest
 import yaml
 
 from linkage.corrections import KINDS, compile_corrections, compile_kinds, compile_outcome
+from linkage.messages import LANGUAGES, catalogue, say
 from linkage.standardise import standardise
 from linkage.tables import CITIZENS, DOSES
 
 TABLE = yaml.safe_load(Path(__file__).with_name("cases.yaml").read_text(encoding="utf-8"))
 NAMES = [case["name"] for case in TABLE["cases"]]
+ALL_KINDS = {kind for rules in KINDS.values() for kind, _ in rules if kind}
 Row = Mapping[str, str | None]
 
 
@@ -32,10 +35,10 @@ def typed(side: str, case: Mapping[str, Row]) -> dict[str, str | None]:
 
 
 def run(pairs: Sequence[tuple[Row, Row]]) -> list[Found]:
-    """Every dose accepted with the citizen beside it."""
-    sides = zip(*pairs, strict=True)
+    """Every dose accepted with the citizen beside it; the registry has others too."""
+    doses, citizens = zip(*pairs, strict=True)
     with duckdb.connect() as connection:
-        for schema, given in zip((DOSES, CITIZENS), sides, strict=True):
+        for schema, given in ((DOSES, doses), (CITIZENS, [*citizens, *TABLE["others"]])):
             columns = {column: pa.array([row.get(column) for row in given], pa.string()) for column in schema.columns}
             connection.register("given", pa.table({"key": pa.array(range(len(given)), pa.int64()), **columns}))
             connection.execute(f"CREATE TABLE {schema.name} AS FROM given")
@@ -80,17 +83,31 @@ def test_both_values_are_given_as_typed(results: dict[str, Found], case: Mapping
         assert values == (dose[field], citizen["citizen_id" if field == "national_id" else field])
 
 
-def test_the_cases_cover_every_field_and_kind(results: dict[str, Found]) -> None:
-    kinds = {kind for found in results.values() for kind in found.kinds.values()}
-    assert {field for found in results.values() for field in found.kinds} == set(KINDS)
-    named = {
-        *("diacritics", "spelling", "word_order", "middle_name", "day_month_swap", "year_only", "one_digit"),
-        *("lost_zero", "former_number", "missing", "malformed", "other"),
-    }
-    assert named <= kinds
+def test_the_cases_cover_every_kind_of_every_field(results: dict[str, Found]) -> None:
+    covered = {(field, kind) for found in results.values() for field, kind in found.kinds.items()}
+    assert covered == {(field, kind) for field, rules in KINDS.items() for kind, _ in rules if kind}
     assert {found.outcome for found in results.values()} == {
         *("verified", "details_corrected", "id_corrected", "id_supplied")
     }
+
+
+def test_kinds_that_other_programs_know_keep_their_names() -> None:
+    known = {
+        *("diacritics", "spelling", "word_order", "middle_name", "day_month_swap", "year_only", "month_only"),
+        *("one_digit", "lost_zero", "lookalike", "extracted", "former_number", "second_number", "missing"),
+        *("malformed", "other"),
+    }
+    assert known <= ALL_KINDS
+    assert all(re.fullmatch("[a-z]+(_[a-z]+)*", kind) for kind in ALL_KINDS)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_field_and_kind_has_words(language: str) -> None:
+    told = [key for key in catalogue() if key.startswith(("field.", "kind."))]
+    assert sorted(told) == sorted([*(f"field.{field}" for field in KINDS), *(f"kind.{kind}" for kind in ALL_KINDS)])
+    texts = [say(key, language) for key in told]
+    assert len(set(texts)) == len(texts)
+    assert all(text.strip() for text in texts)
 
 
 def test_a_dose_with_nothing_but_a_name_lacks_the_rest() -> None:
