@@ -10,6 +10,7 @@ from models.specification import (
     Specification,
     SpecificationError,
     load,
+    read_columns,
 )
 from models.splink import to_splink
 
@@ -28,5 +29,6 @@ __all__ = [
     "SpecificationError",
     "Thresholds",
     "load",
+    "read_columns",
     "to_splink",
 ]

@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
+from typing import Any, Literal
 
 _SIDE = re.compile(r"\b([a-z_0-9]+?)_([lr])\b")
 _WORD = re.compile(r"^[a-z][a-z_0-9]*$")
@@ -112,16 +112,25 @@ class Specification:
     @property
     def compared_columns(self) -> tuple[str, ...]:
         """Columns that the conditions read, on either side, in order of first use."""
-        texts = (
-            text
-            for comparison in self.comparisons
-            for text in (
-                comparison.missing,
-                *comparison.expressions.values(),
-                *(sql for level in comparison.levels for sql in (level.when, level.beside) if sql),
-            )
-        )
-        return tuple(dict.fromkeys(match[1] for text in texts for match in _SIDE.finditer(text)))
+        return tuple(dict.fromkeys((*self.columns_of("l"), *self.columns_of("r"))))
+
+    def columns_of(self, side: Literal["l", "r"]) -> tuple[str, ...]:
+        """Columns that the conditions of levels read of the dose, ``l``, or of the citizen, ``r``.
+
+        Of citizens there are also those that are counted: frequencies, interactions, and what ``beside`` reads of two.
+        """
+        levels = [level for comparison in self.comparisons for level in comparison.levels]
+        texts = [
+            *(sql for c in self.comparisons for sql in (c.missing, *c.expressions.values())),
+            *(level.when for level in levels if level.when),
+        ]
+        found = [column for sql in texts for column in read_columns(sql, side)]
+        if side == "r":
+            besides = [self.inlined(level.beside) for level in levels if level.beside]
+            found += [column for sql in besides for each in ("l", "r") for column in read_columns(sql, each)]
+            found += self.frequency_columns
+            found += [c for level in levels for c in (*level.together, *((level.apart,) if level.apart else ()))]
+        return tuple(dict.fromkeys(found))
 
     def inlined(self, condition: str) -> str:
         """The condition with every named expression written out: what a tool without named expressions needs."""
@@ -259,6 +268,11 @@ def _problem(comparison: Comparison, level: Level, disagreements: set[str]) -> s
     if comparison.is_interaction and level is not comparison.levels[-1] and not level.together:
         return "it lacks 'together', as its neighbours have"
     return None
+
+
+def read_columns(sql: str, side: Literal["l", "r"]) -> tuple[str, ...]:
+    """Columns that a condition reads of one side, in order of first use."""
+    return tuple(dict.fromkeys(match[1] for match in _SIDE.finditer(sql) if match[2] == side))
 
 
 def load(name: str) -> Specification:

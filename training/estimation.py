@@ -171,13 +171,15 @@ def _same_value_pairs(
     connection: duckdb.DuckDBPyConnection, column: str, known: Mapping[str, NDArray[Any]], seed: int
 ) -> NDArray[np.float64]:
     """Make ``same_value_pairs`` (``number``, ``dose_key``, ``citizen_key``); their weights, 1 on average."""
-    sorted_keys = f"SELECT key, {column} AS value FROM citizens_compared WHERE {column} IS NOT NULL ORDER BY value, key"
-    citizens = np.asarray(connection.execute(f"SELECT key FROM ({sorted_keys})").fetchnumpy()["key"])
+    known_values = f"FROM citizens_compared WHERE {column} IS NOT NULL"
+    by_value = connection.execute(f"SELECT key {known_values} ORDER BY {column}, key").fetchnumpy()
+    citizens = np.asarray(by_value["key"])
     connection.register("known", {"place": np.arange(len(known["dose_key"])), "dose_key": known["dose_key"]})
     blocks = connection.execute(
-        f"SELECT place, first, size FROM known JOIN doses_compared ON key = dose_key JOIN (SELECT value, size,"
-        f" sum(size) OVER (ORDER BY value) - size AS first FROM (SELECT {column} AS value, count(*) AS size"
-        f" FROM citizens_compared WHERE {column} IS NOT NULL GROUP BY value)) ON value = {column} ORDER BY place"
+        "SELECT known.place, same.first, same.size FROM known JOIN doses_compared AS l ON l.key = known.dose_key"
+        " JOIN (SELECT value, size, sum(size) OVER (ORDER BY value) - size AS first"
+        f" FROM (SELECT {column} AS value, count(*) AS size {known_values} GROUP BY {column})) AS same"
+        f" ON same.value = l.{column} ORDER BY known.place"
     ).fetchnumpy()
     connection.unregister("known")
     count = max(1, REACH_PAIRS // max(1, len(blocks["place"])))
@@ -195,7 +197,7 @@ def _same_value_pairs(
     connection.register("drawn", pairs)
     connection.execute("CREATE OR REPLACE TABLE same_value_pairs AS FROM drawn")
     connection.unregister("drawn")
-    weight = np.asarray(known["weight"], dtype=float)[place] * size
+    weight: NDArray[np.float64] = np.asarray(known["weight"], dtype=np.float64)[place] * size
     return weight / weight.mean() if len(weight) else weight
 
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import duckdb
 
@@ -25,6 +26,9 @@ __all__ = [
 ]
 
 
+_SIDES: tuple[Literal["l"], Literal["r"]] = ("l", "r")
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One named relation of a statement."""
@@ -42,11 +46,12 @@ def compared_tables(
     the share of the registry that has the citizen's value.
     """
     derived = "".join(f", {sql} AS {name}" for name, sql in specification.columns.items())
-    split = (column for rule in specification.blocking for column in rule.split)
-    kept = ", ".join(dict.fromkeys(("key", *specification.compared_columns, *split)))
+    split = [column for rule in specification.blocking for column in rule.split]
+    kept = [", ".join(dict.fromkeys(("key", *specification.columns_of(side), *split))) for side in _SIDES]
     blocks = "".join(f", {sql} AS {column}" for column, sql in block_columns(specification).items())
     doses, citizens = (
-        f"SELECT {kept}{blocks} FROM (SELECT *{derived} FROM {table}_standardised)" for table in ("doses", "citizens")
+        f"SELECT {columns}{blocks} FROM (SELECT *{derived} FROM {table}_standardised)"
+        for table, columns in zip(("doses", "citizens"), kept, strict=True)
     )
     progress("prepare records", 0, 2)
     connection.execute(f"CREATE OR REPLACE TEMP TABLE doses_compared AS {doses}")

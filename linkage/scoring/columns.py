@@ -15,5 +15,6 @@ def bits_column(comparison: Comparison) -> str:
 
 def pair_columns(specification: Specification) -> str:
     """The select list of a join of ``doses_compared`` l and ``citizens_compared`` r that ``compile_levels`` reads."""
-    both = (f"l.{c} AS {c}_l, r.{c} AS {c}_r" for c in specification.compared_columns)
-    return ", ".join([*both, *(f"r.frequency_{c}" for c in specification.frequency_columns)])
+    doses = (f"l.{c} AS {c}_l" for c in specification.columns_of("l"))
+    citizens = (f"r.{c} AS {c}_r" for c in specification.columns_of("r"))
+    return ", ".join([*doses, *citizens, *(f"r.frequency_{c}" for c in specification.frequency_columns)])

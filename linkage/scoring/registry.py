@@ -6,7 +6,7 @@ from functools import cache
 
 import duckdb
 
-from models import Level, Registry, Specification
+from models import Level, Registry, Specification, read_columns
 
 __all__ = ["measure_registry"]
 
@@ -47,7 +47,7 @@ def measure_registry(
         highest = min(2**64 - 1, 2**64 * _RANDOM_CITIZENS // citizens)
         parts = ", ".join(f"({each})" for each in _STEPS)
         # by what citizens are like, for the order of their rows must change no decision
-        values = f"hash({', '.join(specification.compared_columns)})"
+        values = f"hash({', '.join(specification.columns_of('r'))})"
         drawn = (
             "(SELECT *, row_number() OVER (ORDER BY hashed) - 1 AS place, count(*) OVER () AS size"
             f" FROM (SELECT *, {values} AS hashed FROM {table}) WHERE hashed <= {highest}::UBIGINT)"
@@ -90,9 +90,10 @@ def _pairs_where(
     connection: duckdb.DuckDBPyConnection, specification: Specification, condition: str, join: str
 ) -> tuple[float, float]:
     """Of the pairs of a join of citizens ``l`` and ``r``, those for which the condition holds, and all."""
-    columns = ", ".join(f"l.{c} AS {c}_l, r.{c} AS {c}_r" for c in specification.compared_columns)
+    written = specification.inlined(condition)
+    columns = ", ".join(f"{side}.{c} AS {c}_{side}" for side in ("l", "r") for c in read_columns(written, side))
     [(near, every)] = connection.execute(
-        f"SELECT count(*) FILTER ({specification.inlined(condition)})::DOUBLE, count(*)::DOUBLE"
+        f"SELECT count(*) FILTER ({written})::DOUBLE, count(*)::DOUBLE"
         f" FROM (SELECT {columns} FROM {join})"
     ).fetchall()
     return near, every
