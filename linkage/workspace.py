@@ -61,6 +61,8 @@ class Workspace:
             self._tidy(resume=resume, force=force)
             refuse_to_overwrite(target, force=force, ours=ours)
             self.result.mkdir(parents=True, exist_ok=True)
+            for left in self.result.glob(".*.part"):
+                left.unlink()
             self.connection = self._connect(threads, memory)
             self._check_settings(json.dumps(settings, sort_keys=True))
         except BaseException:

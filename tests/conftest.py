@@ -86,16 +86,16 @@ def random_model() -> Callable[..., Model]:
 def train_small(
     small_population: Path, specification: Specification, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., Path]:
-    """``train_small(labels, citizens)``: train on the small population, or other files; returns the folder MODEL."""
+    """``train_small(labels, citizens, threads)``: train on the small population, or other files; the folder MODEL."""
 
-    def run(labels: Path | None = None, citizens: Path | None = None) -> Path:
+    def run(labels: Path | None = None, citizens: Path | None = None, threads: int = 2) -> Path:
         job = TrainJob(
             doses=str(small_population / "doses.csv"),
             citizens=str(citizens or small_population / "citizens.csv"),
             labels=str(labels or small_population / "labels.csv"),
             specification=specification,
             out=tmp_path_factory.mktemp("training") / "small_model",
-            threads=2,
+            threads=threads,
             memory="2GB",
             max_false_link_rate=0.02,
         )

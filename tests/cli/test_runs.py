@@ -17,8 +17,9 @@ import pytest
 
 from linkage import run as job_module
 from linkage.cli import main
+from linkage.workspace import Workspace
 
-ID_AND_DECISION = "dose_id, decision, outcome, citizen_id, round(probability, 9), round(match_weight, 9), rule"
+ID_AND_DECISION = "dose_id, decision, outcome, citizen_id, round(probability, 9), round(match_weight, 9), rule, caution"
 
 
 def _arguments(doses: Path, citizens: Path, model: Path, out: Path, *more: str) -> list[str]:
@@ -100,6 +101,23 @@ def test_kill_at_any_moment_leaves_nothing_half_written_and_resume_ends_the_same
     names = {file.name for file in undisturbed.iterdir()}
     assert {file.name for file in out.iterdir()} == names
     assert not out.with_name("run.partial").exists()
+
+
+def test_a_file_that_a_kill_left_half_written_goes_when_work_is_resumed(tmp_path: Path) -> None:
+    def work() -> Workspace:
+        return Workspace(
+            tmp_path / "run", {}, resume=True, force=False, ours=frozenset({"a.json"}), threads=1, memory="1GB"
+        )
+
+    killed = work()
+    (killed.result / "a.json").write_text("1")
+    (killed.result / ".b.parquet.4711.part").write_text("half")
+    killed.close()
+    resumed = work()
+    assert [file.name for file in resumed.result.iterdir()] == ["a.json"]
+    resumed.publish()
+    resumed.close()
+    assert [file.name for file in (tmp_path / "run").iterdir()] == ["a.json"]
 
 
 def test_unfinished_work_is_neither_mixed_nor_thrown_away_silently(

@@ -324,3 +324,28 @@ def test_missing_is_a_level_that_a_caution_may_name() -> None:
     caution = Caution("unknown", {"born": ("missing", "rest")}, {})
     doses = [[SAME._replace(born=born)] for born in ("missing", "rest", "same")]
     assert [row[4] for row in decide_levels([caution], doses)] == ["review", "review", "accept"]
+
+
+@given(CANDIDATES, CANDIDATES, st.floats(0.05, 3), st.floats(-10, 10))
+@settings(max_examples=15, deadline=None)
+def test_doses_with_a_caution_have_a_calibration_of_their_own(
+    clear: list[Candidate], cautioned: list[Candidate], slope: float, intercept: float
+) -> None:
+    always = replace(PLAIN, specification=cautious([Caution("always", {"name": ("near",)}, {})]))
+    marked = replace(always, cautioned=Calibration(slope, intercept))
+    doses = [[each._replace(name=name) for each in of] for name, of in (("same", clear), ("near", cautioned))]
+    rows = [
+        {"dose_key": dose, "citizen_key": citizen, "match_weight": each.match_weight}
+        | {level_column(c): NAMES[c.name].index(getattr(each, c.name)) for c in COMPARED}
+        for dose, candidates in enumerate(doses)
+        for citizen, each in enumerate(candidates)
+    ]
+    with duckdb.connect() as connection:
+        connection.register("candidates", pa.Table.from_pylist(rows))
+        found = connection.execute(
+            f"SELECT probability FROM ({compile_deciding(marked, 'candidates')}) ORDER BY dose_key, citizen_key"
+        ).fetchnumpy()["probability"]
+    weights = [[each.match_weight for each in of] for of in (clear, cautioned)]
+    as_clear = posterior(PLAIN, weights[0])
+    as_cautioned = posterior(replace(PLAIN, calibration=marked.cautioned), weights[1])
+    np.testing.assert_allclose(found, [*as_clear, *as_cautioned], rtol=1e-9, atol=1e-300)

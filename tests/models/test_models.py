@@ -44,7 +44,7 @@ def comparisons(draw: st.DrawFn, name: str) -> Comparison:
             apart, beside = draw(st.sampled_from(((None, None), ("b", None), (None, "of_a < 3"))))
             levels.append(Level(level, when, together=together, apart=apart, beside=beside))
         else:
-            kind = draw(st.sampled_from(({}, {"frequency": "a"}, {"unique": True})))
+            kind = draw(st.sampled_from(({}, {"frequency": "a"}, {"unique": True}, {"absent": True})))
             levels.append(Level(level, when, **kind))  # type: ignore[arg-type]
     expression = {f"of_{name}": "a_l || a_r"} if draw(st.booleans()) else {}
     return Comparison(name, draw(SQL), (*levels, Level(names[-1])), expression)
@@ -166,6 +166,8 @@ def test_plain_is_a_specification() -> None:
         (("comparison", 0, "level", 0), "surprise", 1, "surprise"),
         (("comparison", 1, "level", 0), "frequency", "name", "not several"),
         (("comparison", 1, "level", 0), "unique", True, "not several"),
+        (("comparison", 1, "level", 0), "absent", True, "not several"),
+        (("comparison", 2, "level", 0), "absent", True, "not several"),
         ((), "blocking", 7, "another kind"),
         ((), "columns", "abc", "columns|another kind"),
         (("blocking", 0), "on", [], "rule id: 'on' names columns"),
@@ -281,7 +283,7 @@ def test_named_expressions_are_written_out_to_the_last_and_to_the_letter() -> No
 def test_columns_read_by_beside_are_compared() -> None:
     data = plain()
     at(data, *NAMESAKE)["beside"] = "abs(house_l - house_r) = 1"
-    assert set(Specification.from_dict(data).compared_columns) == {"sex", "name", "place", "house"}
+    assert "house" in Specification.from_dict(data).compared_columns
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -299,6 +301,7 @@ def test_the_digest_changes_with_every_part(specification: Specification, random
         replace(model, name="other"),
         replace(model, in_registry=math.nextafter(model.in_registry, 1)),
         replace(model, calibration=replace(model.calibration, slope=0.5)),
+        replace(model, cautioned=replace(model.cautioned, slope=0.5)),
         replace(model, thresholds=replace(model.thresholds, accept=0.91)),
         replace(model, evidence={"seed": 2}),
         replace(model, specification=replace(specification, blocking=specification.blocking[1:])),
@@ -337,6 +340,7 @@ LEVEL = ("parameters", "sex", "same")
         pytest.param(_set("schema_version", value=2), id="another schema version"),
         pytest.param(_drop("schema_version"), id="no schema version"),
         pytest.param(_drop("thresholds"), id="no thresholds"),
+        pytest.param(_drop("cautioned"), id="no calibration of cautioned doses"),
         pytest.param(_set("calibration", "tilt", value=1), id="unknown calibration"),
         pytest.param(_drop(*LEVEL), id="missing level"),
         pytest.param(_drop("parameters", "sex"), id="missing comparison"),
@@ -371,6 +375,7 @@ def test_a_broken_model_is_a_model_error(
 
 PROBABILITY = ("in_registry",), (*LEVEL, "m"), (*LEVEL, "u")
 REACH = ("parameters", "name", "identical", "reach"), (*LEVEL, "reach")
+CALIBRATIONS = ("calibration", "cautioned")
 NO_NUMBER = (math.nan, math.inf, -math.inf, "0.5", None, [0.5])
 
 
@@ -381,8 +386,8 @@ NO_NUMBER = (math.nan, math.inf, -math.inf, "0.5", None, [0.5])
         *((("in_registry",), value) for value in (1, 1.0)),
         *((path, value) for path in REACH for value in (*NO_NUMBER, 0, -0.5, 1e-9, 1 + 1e-9)),
         (REACH[1], 0.999),
-        *((("calibration", "slope"), value) for value in (*NO_NUMBER, 0, -1.0)),
-        *((("calibration", "intercept"), value) for value in NO_NUMBER),
+        *(((which, "slope"), value) for which in CALIBRATIONS for value in (*NO_NUMBER, 0, -1.0)),
+        *(((which, "intercept"), value) for which in CALIBRATIONS for value in NO_NUMBER),
         *((("thresholds", name), value) for name in ("accept", "review") for value in (*NO_NUMBER, -0.1, 2)),
     ],
 )

@@ -167,9 +167,9 @@ def test_missing_on_either_side_gives_no_bits(
     model = random_model(specification, 5)
     score(connection, model, blocked, bounds={"first": 0, "last": 199})
     lists = {"all_ids", "former_ids"}
-    emptied = ", ".join(
-        f"{'[]' if column in lists else 'NULL'} AS {column}" for column in specification.compared_columns
-    )
+    found = {row[0] for row in connection.execute(f"DESCRIBE {side}_compared").fetchall()}
+    columns = [column for column in specification.compared_columns if column in found]
+    emptied = ", ".join(f"{'[]' if column in lists else 'NULL'} AS {column}" for column in columns)
     connection.execute(f"CREATE TEMP TABLE emptied AS SELECT * REPLACE ({emptied}) FROM {side}_compared")
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {side}_compared AS FROM emptied")
     score(connection, model, blocked, "without", {"first": 0, "last": 199})

@@ -263,13 +263,7 @@ def test_cautioned_doses_have_no_say_in_the_accept_threshold(seed: int, share: f
     cautioned[:2] = True, False
     chosen = choose(scored, rate, 1e-9, cautioned)
     clear = ~cautioned[scored.dose]
-    alone = Scored(
-        match_weight=scored.match_weight[clear],
-        is_match=scored.is_match[clear],
-        dose=np.repeat(np.arange((~cautioned).sum()), 3),
-        weight=scored.weight[~cautioned],
-        in_registry=scored.in_registry[~cautioned],
-    )
+    alone = scored.of(~cautioned)
     assert chosen.thresholds.accept == choose(alone, rate, 1e-9).thresholds.accept
     assert chosen.evidence["doses"] == 300
     for name in ("accepted", "false_links", "false_link_rate"):
@@ -299,3 +293,31 @@ def test_where_every_dose_is_cautioned_nothing_is_accepted() -> None:
     chosen = choose(groups((30.0, 100, 0)), 0.01, cautioned=np.ones(100, dtype=bool))
     assert chosen.thresholds.accept == NEVER
     assert chosen.evidence["accepted"] == 0
+
+
+@given(st.integers(0, 999), st.integers(1, 3))
+@settings(max_examples=15, deadline=None)
+def test_some_doses_are_what_they_were_among_all(seed: int, candidates: int) -> None:
+    scored = simulate(seed, 60, candidates)
+    # doses without a candidate are kept too
+    bare = np.random.default_rng(seed).random(60) < 0.2
+    with_candidate = ~bare[scored.dose]
+    scored = replace(
+        scored,
+        match_weight=scored.match_weight[with_candidate],
+        is_match=scored.is_match[with_candidate],
+        dose=scored.dose[with_candidate],
+    )
+    chosen = np.random.default_rng(seed + 1).random(60) < 0.5
+    some = scored.of(chosen)
+    candidate, none = scored.posterior(Calibration(), PRIOR)
+    of_some, none_of_some = some.posterior(Calibration(), PRIOR)
+    np.testing.assert_array_equal(of_some, candidate[chosen[scored.dose]])
+    np.testing.assert_array_equal(none_of_some, none[chosen])
+    np.testing.assert_array_equal(some.is_match, scored.is_match[chosen[scored.dose]])
+    np.testing.assert_array_equal(some.in_registry, scored.in_registry[chosen])
+    np.testing.assert_array_equal(some.weight[some.dose], scored.weight[scored.dose][chosen[scored.dose]])
+
+
+def test_without_doses_there_is_nothing_to_calibrate() -> None:
+    assert calibrate(simulate(1, 5).of(np.zeros(5, dtype=bool)), PRIOR) == Calibration()

@@ -1,5 +1,8 @@
 """m and u: known ones are found again, biased samples are weighed right, and no level is impossible or certain."""
 
+from dataclasses import replace
+
+import duckdb
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models import Calibration, Comparison, Level, LevelParameters, Model, Specification, Thresholds
-from training.estimation import estimate
+from training.estimation import estimate, reaches
 
 CITIZENS = 1_000_000
 COMPARISON = Comparison(
@@ -34,14 +37,18 @@ def learn(
     hard_negatives: float = 0.0,
     citizens: int = CITIZENS,
     same_value: float = 0.3,
+    reach: float = 1.0,
+    absent: NDArray[np.bool_] | None = None,
 ) -> dict[str, LevelParameters]:
     return estimate(
         comparison,
-        levels,
-        is_match,
-        weights,
-        strangers,
+        levels=levels,
+        is_match=is_match,
+        weights=weights,
+        random_levels=strangers,
+        absent=np.zeros(len(levels), dtype=bool) if absent is None else absent,
         same_value={"value": same_value},
+        reach={level.name: reach for level in comparison.levels if level.frequency},
         hard_negatives=hard_negatives,
         citizens=citizens,
     )
@@ -108,6 +115,127 @@ def test_frequency_and_unique_levels_take_u_from_the_registry() -> None:
     )
     assert found["same"].u == 1 / 5000
     assert found["value"].u == 0.0123
+    assert found["value"].reach == found["same"].reach == found["other"].reach == 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_u_of_an_absent_level_is_its_share_among_doses_without_a_match(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    levels = np.concatenate([draw(generator, part, 20_000, 0.2) for part in (M, U, U[::-1])])
+    number = np.arange(60_000)
+    weights = np.where(levels == 2, 4.0, 1.0)
+    kept = (levels != 2) | (generator.random(60_000) < 0.25)
+    levels, number, weights = levels[kept], number[kept], weights[kept]
+    plain, marked = (
+        learn(
+            levels,
+            number < 20_000,
+            weights,
+            draw(np.random.default_rng(seed), U, 1000),
+            comparison=replace(COMPARISON, levels=tuple(replace(x, absent=absent) for x in COMPARISON.levels)),
+            absent=number >= 40_000,
+        )
+        for absent in (False, True)
+    )
+    np.testing.assert_allclose(shares(marked, "u"), U[::-1], atol=0.02)
+    np.testing.assert_array_equal(shares(marked, "m"), shares(plain, "m"))
+    assert abs(shares(plain, "u") - U[::-1]).max() > 0.5
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.floats(0, 1), st.floats(1e-9, 1))
+@settings(max_examples=40, deadline=None)
+def test_reach_is_the_one_found_but_never_under_m(agree: int, other: int, reach: float, same_value: float) -> None:
+    comparison = Comparison("name", "m", (Level("value", "a", frequency="value"), Level("other")), {})
+    levels = np.array([1] * agree + [2] * other, dtype=np.uint8)
+    found = learn(
+        levels,
+        np.ones(agree + other, dtype=bool),
+        np.ones(agree + other),
+        levels,
+        comparison=comparison,
+        same_value=same_value,
+        reach=reach,
+    )
+    value, rest = found["value"], found["other"]
+    assert value.reach == max(reach, value.m)
+    assert value.m <= value.reach <= 1
+    # where m is the larger, an agreeing value is worth its frequency and no more
+    assert value.m / value.u <= 1 / same_value * (1 + 1e-12)
+    assert value.u == pytest.approx(same_value * value.reach)
+    assert rest.reach == 1
+
+
+VALUES = Comparison(
+    "value",
+    "value_l IS NULL OR value_r IS NULL",
+    (
+        Level("own", "value_l = value_r AND code_l = code_r", frequency="value"),
+        Level("whole", "value_l = value_r AND whole_l AND whole_r", frequency="value"),
+        Level("half", "value_l = value_r", frequency="value"),
+        Level("other"),
+    ),
+    {},
+)
+BY_VALUE = Specification("by_value", {}, (), (VALUES,))
+
+
+def reached(
+    seed: int, doses: int, citizens: int, *, whole: float = 0.8, biased: bool = False, threads: int = 2
+) -> tuple[dict[str, float], float]:
+    """Reaches of ``VALUES``, and the share of all pairs of a dose and another citizen of its value typed whole.
+
+    Values are of very different sizes; this share of the doses of common ones is typed whole, and few others.
+    ``biased``: doses typed whole are sampled twice as often, and weighted for it.
+    """
+    generator = np.random.default_rng(seed)
+    value = (generator.random(citizens) ** 3 * 20).astype(int)
+    citizen = generator.integers(citizens, size=doses)
+    others = np.bincount(value, minlength=20)[value[citizen]] - 1
+    typed = generator.random(doses) < np.where(others > citizens / 10, whole, 0.1)
+    expected = float(others[typed].sum() / max(1, others.sum()))
+    sampled = np.where(typed, 0.8, 0.4) if biased else np.ones(doses)
+    taken = generator.random(doses) < sampled
+    citizen, typed, sampled = citizen[taken], typed[taken], sampled[taken]
+    shares = np.bincount(value, minlength=20) / citizens
+    with duckdb.connect() as connection:
+        connection.execute(f"SET threads = {threads}")
+        keys = np.arange(citizens)
+        tables = {
+            "citizens": {"key": keys, "value": value, "code": keys, "whole": keys >= 0} | {"share": shares[value]},
+            "doses": {"key": np.arange(len(typed)), "value": value[citizen], "code": citizen, "whole": typed},
+        }
+        for name, columns in tables.items():
+            connection.register(f"{name}_made", columns)
+            connection.execute(f"CREATE TABLE {name}_compared AS FROM {name}_made ORDER BY key")
+        connection.execute("ALTER TABLE citizens_compared RENAME share TO frequency_value")
+        known = {"dose_key": np.arange(len(typed)), "citizen_key": citizen, "weight": 1 / sampled}
+        found = reaches(connection, BY_VALUE, known, seed)
+        assert connection.execute("SELECT count(*) FROM duckdb_tables() WHERE internal = false").fetchall() == [(2,)]
+    return found["value"], expected
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("biased", [False, True])
+def test_the_share_of_pairs_with_one_value_that_a_level_reaches_is_found_again(seed: int, biased: bool) -> None:
+    found, expected = reached(seed, 3000, 2000, biased=biased)
+    assert 0.5 < expected < 0.75
+    assert found["whole"] == pytest.approx(expected, abs=0.03)
+    assert found["half"] == pytest.approx(1 - expected, abs=0.03)
+    # a dose's own citizen is no stranger
+    assert 0 < found["own"] < 1e-4
+    assert set(found) == {"own", "whole", "half"}
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_the_same_seed_finds_the_same_reach_on_any_number_of_threads(seed: int) -> None:
+    found = reached(seed, 300, 500)
+    assert reached(seed, 300, 500, threads=1) == found
+    assert reached(seed, 300, 500) == found
+    assert reached(seed, 300, 500, whole=0.2) != found
+
+
+def test_where_nobody_shares_a_value_reach_is_one() -> None:
+    assert reached(1, 1, 1)[0] == {"own": 1.0, "whole": 1.0, "half": 1.0}
 
 
 LEVELS = st.lists(st.integers(0, 4), min_size=1, max_size=40)
@@ -137,10 +265,11 @@ def test_no_level_is_impossible_or_certain(
     st.sampled_from((0.0, 1e-12, 0.3, 1 - 2**-53, 1.0)),
     st.sampled_from((1, 2, 5000, 10**8)),
     st.lists(st.integers(0, 3), min_size=1, max_size=20),
+    st.sampled_from((1e-9, 0.2, 1 - 2**-53, 1.0)),
 )
 @settings(max_examples=30, deadline=None)
 def test_what_is_learned_can_be_read_again_even_where_all_citizens_agree(
-    same_value: float, citizens: int, levels: list[int]
+    same_value: float, citizens: int, levels: list[int], reach: float
 ) -> None:
     comparison = Comparison(
         "place", "m", (Level("own", "a", unique=True), Level("province", "b", frequency="value"), Level("other")), {}
@@ -153,6 +282,7 @@ def test_what_is_learned_can_be_read_again_even_where_all_citizens_agree(
         comparison=comparison,
         citizens=citizens,
         same_value=same_value,
+        reach=reach,
     )
     specification = Specification("one", {}, (), (comparison,))
     model = Model("one", specification, {"place": found}, 0.9, Calibration(), Thresholds(0.9, 0.1))
