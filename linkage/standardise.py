@@ -5,9 +5,7 @@ into a table from typed value to result, which is joined back. Clean values (12 
 never leave the engine; there the same result is an expression of SQL.
 """
 
-import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -63,19 +61,20 @@ def standardise(connection: DuckDBPyConnection, tables: Mapping[str, str], *, pr
             insurance_no, province, district, commune (units of 2021), neighbours (codes of the provinces that share a
             border with province, in order; NULL without it), province_2025, commune_2025, address, address_hamlet
             (equal to address when nothing finer is known), foreign_national, injected_on, deceased_on (days),
-            facility. A raw table with ``citizen_id`` has its identity number there, any other
-            in ``national_id``; a typed column it lacks is NULL.
+            facility. A raw table with ``citizen_id`` has its identity number there, any other in ``national_id``; a
+            typed column it lacks is NULL.
         progress: told after every field and table.
     """
     sources = {into: _source(connection, raw) for raw, into in tables.items()}
     steps = len(_FIELDS) + len(sources)
-    with _functions(connection):
-        for done, each in enumerate(_FIELDS):
-            progress("standardise", done, steps)
-            connection.execute(_mapping(each, list(sources.values())))
-        for done, (into, source) in enumerate(sources.items(), start=len(_FIELDS)):
-            progress("standardise", done, steps)
-            connection.execute(f"CREATE OR REPLACE TABLE {quoted(into)} AS {_standardised(source)}")
+    for done, each in enumerate(_FIELDS):
+        progress("standardise", done, steps)
+        _work_out(connection, each, list(sources.values()))
+    for done, (into, source) in enumerate(sources.items(), start=len(_FIELDS)):
+        progress("standardise", done, steps)
+        connection.execute(f"CREATE OR REPLACE TABLE {quoted(into)} AS {_standardised(source)}")
+    for each in _FIELDS:
+        connection.execute(f"DROP TABLE {_map(each)}")
     progress("standardise", steps, steps)
 
 
@@ -204,22 +203,28 @@ _FIELDS = (
 )
 
 
-@contextmanager
-def _functions(connection: DuckDBPyConnection) -> Iterator[None]:
-    """The functions of one value and the tables of their results, while they are needed."""
-    with ExitStack() as undo:
-        for each in _FIELDS:
-            connection.create_function(
-                _function(each),
-                partial(_parse_batch, each),
-                None,  # as many texts as the field has typed columns
-                _result_type(each),
-                type=PythonUDFType.ARROW,
-                null_handling=FunctionNullHandling.SPECIAL,
-            )
-            undo.callback(connection.remove_function, _function(each))
-            undo.callback(connection.execute, f"DROP TABLE IF EXISTS {_map(each)}")
-        yield
+def _work_out(connection: DuckDBPyConnection, each: _Field, sources: list[str]) -> None:
+    """Make the table from the distinct typed values of a field to its result."""
+    columns = ", ".join(each.typed)
+    odd = f"coalesce({columns}) IS NOT NULL AND NOT ({each.clean})"
+    typed = " UNION ALL ".join(f"SELECT {columns} FROM {source} WHERE {odd}" for source in sources)
+    kept = ", ".join(f"{column} AS of_{column}" for column in each.typed)
+    function = f"standardise_{each.name}"
+    results = f"SELECT {kept}, {function}({columns}) AS result FROM (SELECT DISTINCT * FROM ({typed}))"
+    connection.create_function(
+        function,
+        partial(_parse_batch, each),
+        None,  # as many texts as the field has typed columns
+        _result_type(each),
+        type=PythonUDFType.ARROW,
+        null_handling=FunctionNullHandling.SPECIAL,
+    )
+    try:
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE {_map(each)} AS SELECT * EXCLUDE (result), unnest(result) FROM ({results})"
+        )
+    finally:
+        connection.remove_function(function)
 
 
 def _parse_batch(each: _Field, *typed: pa.Array) -> pa.Array:
@@ -244,10 +249,6 @@ def _result_type(each: _Field) -> str:
     return f"STRUCT({columns})"
 
 
-def _function(each: _Field) -> str:
-    return f"standardise_{each.name}"
-
-
 def _map(each: _Field) -> str:
     return f"standardised_{each.name}"
 
@@ -270,31 +271,24 @@ def _source(connection: DuckDBPyConnection, raw: str) -> str:
     return f"(SELECT key, {', '.join(typed)} FROM {quoted(raw)})"
 
 
-def _mapping(each: _Field, sources: list[str]) -> str:
-    """From the distinct typed values of a field to its result."""
-    columns = ", ".join(each.typed)
-    odd = f"coalesce({columns}) IS NOT NULL AND NOT ({each.clean})"
-    typed = " UNION ALL ".join(f"SELECT {columns} FROM {source} WHERE {odd}" for source in sources)
-    results = f"SELECT *, {_function(each)}({columns}) AS result FROM (SELECT DISTINCT * FROM ({typed}))"
-    return f"CREATE OR REPLACE TEMP TABLE {_map(each)} AS SELECT {columns}, unnest(result) FROM ({results})"
-
-
 def _standardised(source: str) -> str:
     """One row per row of a source: its typed values exchanged for their results."""
+    results = ", ".join(_result(each, column) for each in _FIELDS for column in each.result)
     joins = " ".join(
-        f"LEFT JOIN {_map(each)} ON "
-        + " AND ".join(f"{_map(each)}.{column} IS NOT DISTINCT FROM typed.{column}" for column in each.typed)
+        f"LEFT JOIN {_map(each)} ON " + " AND ".join(f"of_{typed} IS NOT DISTINCT FROM {typed}" for typed in each.typed)
         for each in _FIELDS
     )
-    results = ", ".join(_result(each, column) for each in _FIELDS for column in each.result)
-    return (
-        f"WITH typed AS {source}, "
-        f"worked_out AS (SELECT typed.key, {results}, "
-        f"nullif(trim(typed.typed_facility_id), '') AS facility FROM typed {joins}), "
-        "split AS (SELECT *, string_split(name, ' ') AS words, string_split(name_ascii, ' ') AS words_ascii "
-        "FROM worked_out) "
-        f"SELECT {_COLUMNS} FROM split LEFT JOIN {_neighbours()} ON of_province = province"
+    return f"""
+    WITH worked_out AS (SELECT key, {results}, nullif(trim(typed_facility_id), '') AS facility FROM {source} {joins}),
+    split AS (
+      SELECT *, string_split(name, ' ') AS words, string_split(name_ascii, ' ') AS words_ascii FROM worked_out
     )
+    SELECT {_COLUMNS} FROM split LEFT JOIN {_neighbours()} ON of_province = province"""
+
+
+def _result(each: _Field, column: str) -> str:
+    """A result column: what SQL knows of clean values, what Python worked out of the others."""
+    return f"CASE WHEN {each.clean} THEN {each.known[column]} ELSE {column} END AS {column}" if each.known else column
 
 
 def _neighbours() -> str:
@@ -302,15 +296,6 @@ def _neighbours() -> str:
     pairs = ", ".join(map(str, sorted(neighbouring_provinces())))
     listed = "SELECT of_province, list(neighbour ORDER BY neighbour) AS neighbours"
     return f"({listed} FROM (VALUES {pairs}) AS pairs(of_province, neighbour) GROUP BY of_province)"
-
-
-def _result(each: _Field, column: str) -> str:
-    """A result column: what SQL knows of clean values, what Python worked out of the others."""
-    result = f"{_map(each)}.{column}"
-    if each.known:
-        clean, known = (re.sub("typed_", "typed.typed_", sql) for sql in (each.clean, each.known[column]))
-        result = f"CASE WHEN {clean} THEN {known} ELSE {result} END"
-    return f"{result} AS {column}"
 
 
 _PREFIXES = ", ".join(f"'{prefix}'" for prefix in province_of_prefix())
