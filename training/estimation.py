@@ -197,7 +197,7 @@ def _same_value_pairs(
     connection.register("drawn", pairs)
     connection.execute("CREATE OR REPLACE TABLE same_value_pairs AS FROM drawn")
     connection.unregister("drawn")
-    weight = np.asarray(known["weight"], dtype=float)[place] * size
+    weight: NDArray[np.float64] = np.asarray(known["weight"], dtype=np.float64)[place] * size
     return weight / weight.mean() if len(weight) else weight
 
 
