@@ -56,6 +56,16 @@ class CandidateExplanation:
 
 
 @dataclass(frozen=True, slots=True)
+class Correction:
+    """What an accepted dose says otherwise than the registry, as typed, and the kind of the difference."""
+
+    field: str
+    kind: str
+    recorded: str | None
+    registry: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """Why a dose was decided so."""
 
@@ -66,6 +76,7 @@ class Explanation:
     probability_of_none: float
     candidates: tuple[CandidateExplanation, ...]
     reasons: tuple[tuple[str, dict[str, Any]], ...]
+    corrections: tuple[Correction, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data."""
@@ -75,6 +86,9 @@ class Explanation:
         """What a person reads."""
         lines = [f"{self.dose_id}: {say(f'outcome.{self.outcome}', language)}"]
         lines += [say(key, language, **_worded(facts, language)) for key, facts in self.reasons]
+        if self.corrections:
+            lines += ["", say("explain.corrections", language)]
+            lines += [_correction(correction, language) for correction in self.corrections]
         for number, candidate in enumerate(self.candidates, start=1):
             lines += ["", _heading(number, candidate, language)]
             lines += [_line(line, language) for line in candidate.comparisons]
@@ -97,6 +111,7 @@ def explain(run: Path, dose_id: str) -> Explanation:
         candidates = _rows(connection, run, "candidates", dose_id)
         doses = _rows(connection, run, "doses", dose_id)
         quarantine = _rows(connection, run, "quarantine", dose_id)
+        corrections = _rows(connection, run, "corrections", dose_id)
     except (OSError, ModelError, duckdb.Error) as error:
         raise UserError("explain.no_run", path=run) from error
     if not decisions:
@@ -120,6 +135,9 @@ def explain(run: Path, dose_id: str) -> Explanation:
         probability_of_none=none if explained else 1.0,
         candidates=explained[:SHOWN],
         reasons=tuple(_reasons(decision, explained, model, problems)) + _set_aside(decision, problems),
+        corrections=tuple(
+            Correction(row["field"], row["kind"], row["recorded"], row["registry"]) for row in corrections
+        ),
     )
 
 
@@ -238,3 +256,8 @@ def _line(line: Line, language: str) -> str:
     if line.recorded or line.registry:
         text += f"  [{line.recorded or '–'} | {line.registry or '–'}]"
     return text
+
+
+def _correction(correction: Correction, language: str) -> str:
+    field, kind = say(f"field.{correction.field}", language), say(f"kind.{correction.kind}", language)
+    return f"  {field}: {kind}  [{correction.recorded or '–'} | {correction.registry or '–'}]"

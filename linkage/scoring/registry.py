@@ -93,7 +93,6 @@ def _pairs_where(
     written = specification.inlined(condition)
     columns = ", ".join(f"{side}.{c} AS {c}_{side}" for side in ("l", "r") for c in read_columns(written, side))
     [(near, every)] = connection.execute(
-        f"SELECT count(*) FILTER ({written})::DOUBLE, count(*)::DOUBLE"
-        f" FROM (SELECT {columns} FROM {join})"
+        f"SELECT count(*) FILTER ({written})::DOUBLE, count(*)::DOUBLE FROM (SELECT {columns} FROM {join})"
     ).fetchall()
     return near, every
