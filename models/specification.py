@@ -30,6 +30,8 @@ class Level:
             of pairs for which the SQL ``beside`` holds, if given, and as if that were independent too.
         mistaken: a level of disagreement, "comparison.level": a dose may be wrong in the last column of ``together``,
             as often as this level says; then only the others agree together.
+        slip: two levels, each "comparison.level": the citizens agree on ``together``, and a slip in the dose has put
+            the pair on the second level instead of the first.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Level:
     apart: str | None = None
     beside: str | None = None
     mistaken: str | None = None
+    slip: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,10 +193,7 @@ class Specification:
                     Comparison(
                         name=comparison["name"],
                         missing=comparison["missing"],
-                        levels=tuple(
-                            Level(**{**level, "together": _names(level.get("together", ()))})
-                            for level in comparison["level"]
-                        ),
+                        levels=tuple(_level(level) for level in comparison["level"]),
                         expressions=dict(comparison.get("expressions", {})),
                     )
                     for comparison in data["comparison"]
@@ -223,8 +223,9 @@ class Specification:
         disagreements = {
             f"{c.name}.{x.name}" for c in self.comparisons if not c.is_interaction for x in c.levels if not x.frequency
         }
+        learned = {f"{c.name}.{x.name}" for c in self.comparisons if not c.is_interaction for x in c.levels}
         for comparison in self.comparisons:
-            _check_comparison(comparison, disagreements)
+            _check_comparison(comparison, disagreements, learned)
         levels = {f"{c.name}.{name}" for c in self.comparisons for name in ("missing", *(x.name for x in c.levels))}
         for caution in self.cautions:
             if not caution.best:
@@ -242,7 +243,7 @@ def _check_pattern(where: str, pattern: Pattern, levels: set[str]) -> None:
                 raise SpecificationError(f"{where} names '{comparison}.{name}', which is no level")
 
 
-def _check_comparison(comparison: Comparison, disagreements: set[str]) -> None:
+def _check_comparison(comparison: Comparison, disagreements: set[str], learned: set[str]) -> None:
     if not comparison.levels:
         raise SpecificationError(f"comparison {comparison.name} has no level")
     _distinct(f"level of {comparison.name}", (level.name for level in comparison.levels))
@@ -252,6 +253,11 @@ def _check_comparison(comparison: Comparison, disagreements: set[str]) -> None:
             f"comparison {comparison.name}: the last level, and only it, takes the rest and has no 'when'"
         )
     for level in comparison.levels:
+        if level.slip and (not level.together or len(level.slip) != 2 or not set(level.slip) <= learned):
+            raise SpecificationError(
+                f"comparison {comparison.name}, level {level.name}: 'slip' names two levels as comparison.level, beside"
+                " 'together'"
+            )
         if problem := _problem(comparison, level, disagreements):
             raise SpecificationError(f"comparison {comparison.name}, level {level.name}: {problem}")
 
@@ -303,7 +309,13 @@ def _level_to_dict(level: Level) -> dict[str, Any]:
         data["beside"] = level.beside
     if level.mistaken:
         data["mistaken"] = level.mistaken
+    if level.slip:
+        data["slip"] = list(level.slip)
     return data
+
+
+def _level(data: Mapping[str, Any]) -> Level:
+    return Level(**{**data, **{names: _names(data.get(names, ())) for names in ("together", "slip")}})
 
 
 def _pattern(levels: Mapping[str, Iterable[str]]) -> Pattern:
