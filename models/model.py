@@ -112,7 +112,7 @@ class Model:
                 ratio = (1 - wrong) * ratio + wrong * registry.ratios_without_last[comparison.name][level.name]
             if level.slip:
                 right, slipped = (self._learned(each) for each in level.slip)
-                ratio = 1 + (ratio - 1) * (slipped.m / right.m) * (right.u / slipped.u)
+                ratio = 1 + (ratio - 1) * min(1.0, slipped.m / right.m * right.u / slipped.u)
             return 0.5 / max(ratio, 1.0), 0.5 / max(1 / ratio, 1.0)
         learned = self.parameters[comparison.name][level.name]
         return learned.m / learned.reach, 1 / registry.citizens if level.unique else learned.u / learned.reach

@@ -22,7 +22,7 @@ CITIZENS = ["003090000001", "003090000002", "099090000003"]
 OUTCOME = {"accept": "verified", "review": "in_review", "no_match": "not_found", "quarantine": "quarantined"}
 TEXT = (
     *("dose_id", "decision", "outcome", "citizen_id", "rule", "model"),
-    *("id_kind", "id_repair"),
+    *("caution", "id_kind", "id_repair"),
 )
 
 doses = st.fixed_dictionaries(
@@ -34,6 +34,7 @@ doses = st.fixed_dictionaries(
         "rule": st.sampled_from(["id", "name_birth", None]),
         "id_kind": st.sampled_from(["cccd", "cmnd", "missing", "passport", None]),
         "id_repair": st.sampled_from(["none", "separators", "lost_zero", None]),
+        "caution": st.sampled_from(["name_of_another", None, None]),
         "truth": st.sampled_from([*CITIZENS, ""]),
         "shown": st.lists(st.sampled_from(CITIZENS), max_size=3),
         "duplicate_of": st.sampled_from(["", "D1"]),
@@ -69,6 +70,7 @@ def dose(number: int, decision: str = "accept", truth: str = CITIZENS[0], **more
     }
     row |= {
         "id_repair": "none",
+        "caution": None,
         "truth": truth,
         "shown": [],
         "duplicate_of": "",
@@ -171,7 +173,13 @@ def test_every_dimension_splits_the_doses(rows: list[Row]) -> None:
         assert sum(part.precision.count for part in parts) == result.overall.precision.count
     candidates = sum(part.realised.total for part in result.reliability)
     assert candidates == sum(weights.right + weights.wrong for weights in result.weights)
-    assert candidates == (result.thresholds[-1].accepts if result.thresholds else 0)
+    # no threshold accepts a dose with a caution
+    cautioned = sum(
+        row["caution"] is not None and row["citizen_id"] is not None and row["decision"] != "quarantine"
+        for row in rows
+        if row["side"] == "both" and row["labelled"] != "1"
+    )
+    assert candidates - cautioned == (result.thresholds[-1].accepts if result.thresholds else 0)
 
 
 @settings(max_examples=6, deadline=None)

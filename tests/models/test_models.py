@@ -480,7 +480,11 @@ def test_an_interaction_weighs_minus_the_bits_of_its_ratio(
             m, u = model.m_u(comparison, level, registry)
             assert 0 < m < 1
             assert 0 < u < 1
-            assert math.log2(m / u) == pytest.approx(-math.log2(ratio) if level.together else 0, abs=1e-9)
+            expected = ratio if level.together else 1.0
+            if level.slip:
+                right, slipped = (model.parameters[c][name] for c, name in (each.split(".") for each in level.slip))
+                expected = 1 + (ratio - 1) * min(1.0, slipped.m / right.m * right.u / slipped.u)
+            assert m / u == pytest.approx(1 / expected)
 
 
 @given(st.floats(1e-6, 1))
