@@ -27,9 +27,10 @@ def write_card(folder: Path, model: Model) -> None:
     settings = json.dumps(to_splink(model, registry), ensure_ascii=False, indent=1)
     (folder / "splink.json").write_text(settings + "\n", encoding="utf-8")
     (folder / "charts").mkdir(exist_ok=True)
-    drawings = {"match_weights": _match_weights(model, registry)}
-    if "dependence" in model.evidence:
-        drawings["dependence"] = _shared_bits(model.evidence["dependence"])
+    drawings = {
+        "match_weights": _match_weights(model, registry),
+        "dependence": _shared_bits(model.evidence["dependence"]),
+    }
     for name, figure in drawings.items():
         # without a salt of its own the drawing's ids differ from run to run
         with rc_context({"svg.hashsalt": name}):
@@ -81,7 +82,7 @@ u and the weight of unique levels are those of the training registry; a run take
 |---|---|---|---|---|---|
 {rows}
 
-{_dependence(evidence["dependence"]) if "dependence" in evidence else ""}
+{_dependence(evidence["dependence"])}
 ## Limits
 Comparisons are summed as independent given match or non-match, but for the interactions of the specification; what is
 left of the above is only balanced by the calibration. The error rates hold for doses like those labelled.

@@ -100,7 +100,7 @@ def compare(citizens: int, doses: int, seed: int, out: Path, *, threads: int, me
 def _in_hindsight(run: Path, evaluation: Evaluation, truth: Path) -> Evaluation:
     """The run with the lowest accept threshold that the truth shows to be precise enough; what falls below is reviewed.
 
-    Written as a run beside it.
+    Cautions hold whatever the threshold. Written as a run beside it.
     """
     points = evaluation.thresholds
     enough = [p.probability for p in points if p.right >= REQUIRED_PRECISION * p.accepts]
@@ -110,7 +110,8 @@ def _in_hindsight(run: Path, evaluation: Evaluation, truth: Path) -> Evaluation:
         connection.execute("SET enable_progress_bar = false")
         source = text_literal(str(run / "decisions.parquet"))
         decision = (
-            f"CASE WHEN decision <> 'quarantine' AND probability >= {min(enough, default=2.0)!r} THEN 'accept'"
+            "CASE WHEN decision <> 'quarantine' AND caution IS NULL"
+            f" AND probability >= {min(enough, default=2.0)!r} THEN 'accept'"
             " WHEN decision = 'accept' THEN 'review' ELSE decision END"
         )
         query = f"SELECT * REPLACE ({decision} AS decision) FROM {source}"
