@@ -76,8 +76,12 @@ def compile_ranking(specification: Specification, candidates: str) -> str:
         by citizen key), and the dose's ``caution``: the first one that holds, null without one.
     """
     order = "(PARTITION BY dose_key ORDER BY match_weight DESC, citizen_key)"
-    patterns = [(number, caution, which) for number, caution in enumerate(specification.cautions) for which in _SIDES]
-    held = {f"{which}_{number}": _held(specification, getattr(caution, which)) for number, caution, which in patterns}
+    held = {
+        f"{who}_{number}": _held(specification, pattern)
+        for number, caution in enumerate(specification.cautions)
+        for who, pattern in (("best", caution.best), ("another", caution.another))
+        if pattern
+    }
     columns = "".join(f", {condition} AS {name}" for name, condition in held.items())
     holds = " ".join(
         f"WHEN bool_or(rank = 1 AND best_{number}) OVER dose"
@@ -93,12 +97,9 @@ def compile_ranking(specification: Specification, candidates: str) -> str:
     """
 
 
-_SIDES = ("best", "another")
-
-
 def _held(specification: Specification, pattern: Pattern) -> str:
     """Whether a candidate has the pattern."""
-    conditions = ["true"]
+    conditions = []
     for comparison in specification.comparisons:
         places = {"missing": 0} | {level.name: place for place, level in enumerate(comparison.levels, start=1)}
         if levels := pattern.get(comparison.name):
