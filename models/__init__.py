@@ -9,6 +9,7 @@ from models.specification import (
     Pattern,
     Specification,
     SpecificationError,
+    Stratum,
     load,
     read_columns,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "Registry",
     "Specification",
     "SpecificationError",
+    "Stratum",
     "Thresholds",
     "load",
     "read_columns",

@@ -92,14 +92,27 @@ class Caution:
 
 
 @dataclass(frozen=True, slots=True)
+class Stratum:
+    """Doses whose evidence is of one kind, and whose probabilities are calibrated and proven together.
+
+    A dose is in the first stratum whose pattern ``best`` its best candidate has; in "caution" before all others when a
+    caution holds, and in "other" when none holds.
+    """
+
+    name: str
+    best: Pattern
+
+
+@dataclass(frozen=True, slots=True)
 class Specification:
-    """Comparisons, blocking rules and cautions for one kind of link."""
+    """Comparisons, blocking rules, cautions and strata for one kind of link."""
 
     name: str
     columns: Mapping[str, str]
     blocking: tuple[BlockingRule, ...]
     comparisons: tuple[Comparison, ...]
     cautions: tuple[Caution, ...] = ()
+    strata: tuple[Stratum, ...] = ()
 
     @property
     def frequency_columns(self) -> tuple[str, ...]:
@@ -170,6 +183,13 @@ class Specification:
                 }
                 for caution in self.cautions
             ],
+            "stratum": [
+                {
+                    "name": stratum.name,
+                    "best": {comparison: list(levels) for comparison, levels in stratum.best.items()},
+                }
+                for stratum in self.strata
+            ],
         }
 
     @classmethod
@@ -202,6 +222,9 @@ class Specification:
                     Caution(caution["name"], _pattern(caution["best"]), _pattern(caution.get("another", {})))
                     for caution in data.get("caution", ())
                 ),
+                strata=tuple(
+                    Stratum(stratum["name"], _pattern(stratum["best"])) for stratum in data.get("stratum", ())
+                ),
             )
         except KeyError as error:
             raise SpecificationError(f"the specification lacks {error}") from error
@@ -215,6 +238,7 @@ class Specification:
         _distinct("comparison", (comparison.name for comparison in self.comparisons))
         _distinct("expression", (name for comparison in self.comparisons for name in comparison.expressions))
         _distinct("caution", (caution.name for caution in self.cautions))
+        _distinct("stratum", (stratum.name for stratum in self.strata))
         for rule in self.blocking:
             if not rule.on or (rule.any_of and (len(rule.on) > 1 or rule.split)):
                 raise SpecificationError(
@@ -232,6 +256,14 @@ class Specification:
                 raise SpecificationError(f"caution {caution.name}: 'best' names no level")
             _check_pattern(f"caution {caution.name}: 'best'", caution.best, levels)
             _check_pattern(f"caution {caution.name}: 'another'", caution.another, levels)
+        for stratum in self.strata:
+            if stratum.name in {"caution", "other"}:
+                raise SpecificationError(
+                    f"stratum {stratum.name}: the name is kept for doses without a stratum of yours"
+                )
+            if not stratum.best:
+                raise SpecificationError(f"stratum {stratum.name}: 'best' names no level")
+            _check_pattern(f"stratum {stratum.name}: 'best'", stratum.best, levels)
 
 
 def _check_pattern(where: str, pattern: Pattern, levels: set[str]) -> None:
