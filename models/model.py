@@ -33,6 +33,9 @@ class LevelParameters:
             hypotheses have alike is no evidence.
         positives: weighted number of labelled matches seen on the level.
         negatives: weighted number of labelled non-matches seen on the level.
+        prior: matches that the prior adds to those seen on the level, as if they had been seen too.
+        m_interval, u_interval: where m and u lie with 95 % confidence; None in a model that was made without.
+        weight_interval: the same of log2(m / u), in bits.
     """
 
     m: float
@@ -40,6 +43,24 @@ class LevelParameters:
     positives: float
     negatives: float
     reach: float = 1.0
+    prior: float = 0.0
+    m_interval: tuple[float, float] | None = None
+    u_interval: tuple[float, float] | None = None
+    weight_interval: tuple[float, float] | None = None
+
+    @classmethod
+    def of_json(cls, data: Mapping[str, Any]) -> "LevelParameters":
+        """From what JSON makes of it, where an interval is a list."""
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in data.items()})
+
+    @property
+    def intervals(self) -> Mapping[str, tuple[tuple[float, float] | None, float, float]]:
+        """Name → interval, and the least and the greatest end it may have."""
+        return {
+            "m_interval": (self.m_interval, 0.0, 1.0),
+            "u_interval": (self.u_interval, 0.0, 1.0),
+            "weight_interval": (self.weight_interval, -10_000.0, 10_000.0),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +200,7 @@ class Model:
                 name=data["name"],
                 specification=Specification.from_dict(data["specification"]),
                 parameters={
-                    comparison: {level: LevelParameters(**learned) for level, learned in levels.items()}
+                    comparison: {level: LevelParameters.of_json(learned) for level, learned in levels.items()}
                     for comparison, levels in data["parameters"].items()
                 },
                 in_registry=data["in_registry"],
@@ -236,6 +257,13 @@ def _check(model: Model) -> None:
                 math.nextafter(least, 0),
                 math.nextafter(1, 2),
             )
+            numbers[f"prior of {comparison.name}.{level.name}"] = (learned.prior, -math.ulp(0), math.inf)
+            for name, (interval, lowest_end, highest_end) in learned.intervals.items():
+                if interval is not None:
+                    (low, high), over = interval, math.nextafter(highest_end, math.inf)
+                    where = f"end of {name} of {comparison.name}.{level.name}"
+                    numbers[f"low {where}"] = (low, math.nextafter(lowest_end, -math.inf), over)
+                    numbers[f"high {where}"] = (high, math.nextafter(low, -math.inf), over)
     for name, (number, low, high) in numbers.items():
         if isinstance(number, bool) or not isinstance(number, float | int) or not low < number < high:
             raise ValueError(f"{name} is {number}; it must lie between {low} and {high}")
