@@ -51,16 +51,8 @@ class LevelParameters:
     @classmethod
     def of_json(cls, data: Mapping[str, Any]) -> "LevelParameters":
         """From what JSON makes of it, where an interval is a list."""
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in data.items()})
-
-    @property
-    def intervals(self) -> Mapping[str, tuple[tuple[float, float] | None, float, float]]:
-        """Name → interval, and the least and the greatest end it may have."""
-        return {
-            "m_interval": (self.m_interval, 0.0, 1.0),
-            "u_interval": (self.u_interval, 0.0, 1.0),
-            "weight_interval": (self.weight_interval, -10_000.0, 10_000.0),
-        }
+        values: dict[str, Any] = {name: tuple(x) if isinstance(x, list) else x for name, x in data.items()}
+        return cls(**values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,13 +249,22 @@ def _check(model: Model) -> None:
                 math.nextafter(least, 0),
                 math.nextafter(1, 2),
             )
-            numbers[f"prior of {comparison.name}.{level.name}"] = (learned.prior, -math.ulp(0), math.inf)
-            for name, (interval, lowest_end, highest_end) in learned.intervals.items():
-                if interval is not None:
-                    (low, high), over = interval, math.nextafter(highest_end, math.inf)
-                    where = f"end of {name} of {comparison.name}.{level.name}"
-                    numbers[f"low {where}"] = (low, math.nextafter(lowest_end, -math.inf), over)
-                    numbers[f"high {where}"] = (high, math.nextafter(low, -math.inf), over)
+            numbers |= _ends(f"{comparison.name}.{level.name}", learned)
     for name, (number, low, high) in numbers.items():
         if isinstance(number, bool) or not isinstance(number, float | int) or not low < number < high:
             raise ValueError(f"{name} is {number}; it must lie between {low} and {high}")
+
+
+def _ends(level: str, learned: LevelParameters) -> dict[str, tuple[float, float, float]]:
+    """What the prior count and the ends of the intervals of a level are, and what they must lie between."""
+    numbers = {f"prior of {level}": (learned.prior, -math.ulp(0), math.inf)}
+    for name, interval, least, most in (
+        ("m", learned.m_interval, 0.0, 1.0),
+        ("u", learned.u_interval, 0.0, 1.0),
+        ("weight", learned.weight_interval, -10_000.0, 10_000.0),
+    ):
+        if interval is not None:
+            (low, high), beyond = interval, math.nextafter(most, math.inf)
+            numbers[f"low end of {name} of {level}"] = (low, math.nextafter(least, -math.inf), beyond)
+            numbers[f"high end of {name} of {level}"] = (high, math.nextafter(low, -math.inf), beyond)
+    return numbers
