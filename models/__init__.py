@@ -1,6 +1,7 @@
 """What a Fellegi–Sunter model is: comparisons, levels, m, u, prior, calibration, thresholds."""
 
-from models.model import Calibration, LevelParameters, Model, ModelError, Registry, Thresholds
+from models.checking import CAUTION, OTHER, SpecificationError
+from models.model import NEVER, Calibration, LevelParameters, Model, ModelError, Registry, Thresholds
 from models.specification import (
     BlockingRule,
     Caution,
@@ -8,7 +9,6 @@ from models.specification import (
     Level,
     Pattern,
     Specification,
-    SpecificationError,
     Stratum,
     load,
     read_columns,
@@ -16,6 +16,9 @@ from models.specification import (
 from models.splink import to_splink
 
 __all__ = [
+    "CAUTION",
+    "NEVER",
+    "OTHER",
     "BlockingRule",
     "Calibration",
     "Caution",

@@ -7,12 +7,9 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Literal
 
+from models.checking import CAUTION, OTHER, check_data
+
 _SIDE = re.compile(r"\b([a-z_0-9]+?)_([lr])\b")
-_WORD = re.compile(r"^[a-z][a-z_0-9]*$")
-
-
-class SpecificationError(ValueError):
-    """A specification that cannot be used; the text says which part and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +118,11 @@ class Specification:
         return tuple(dict.fromkeys(column for column in found if column))
 
     @property
+    def stratum_names(self) -> tuple[str, ...]:
+        """Every stratum that a dose with a candidate may be in."""
+        return (*(stratum.name for stratum in self.strata), OTHER, CAUTION)
+
+    @property
     def interactions(self) -> tuple[tuple[str, Level], ...]:
         """The levels that are interactions, each with its comparison's name."""
         return tuple((c.name, level) for c in self.comparisons for level in c.levels if level.together)
@@ -197,115 +199,32 @@ class Specification:
         """Read plain data.
 
         Raises:
-            SpecificationError: a part is missing, named twice, or contradicts another.
+            SpecificationError: a key is unknown, missing or of another kind, a name is declared twice, or a part
+                contradicts another.
         """
-        try:
-            specification = cls(
-                name=data["name"],
-                columns=dict(data.get("columns", {})),
-                blocking=tuple(
-                    BlockingRule(
-                        rule["name"], _names(rule["on"]), _names(rule.get("split", ())), rule.get("any", False)
-                    )
-                    for rule in data["blocking"]
-                ),
-                comparisons=tuple(
-                    Comparison(
-                        name=comparison["name"],
-                        missing=comparison["missing"],
-                        levels=tuple(_level(level) for level in comparison["level"]),
-                        expressions=dict(comparison.get("expressions", {})),
-                    )
-                    for comparison in data["comparison"]
-                ),
-                cautions=tuple(
-                    Caution(caution["name"], _pattern(caution["best"]), _pattern(caution.get("another", {})))
-                    for caution in data.get("caution", ())
-                ),
-                strata=tuple(
-                    Stratum(stratum["name"], _pattern(stratum["best"])) for stratum in data.get("stratum", ())
-                ),
-            )
-        except KeyError as error:
-            raise SpecificationError(f"the specification lacks {error}") from error
-        except (AttributeError, TypeError, ValueError) as error:
-            raise SpecificationError(f"the specification has a part of another kind: {error}") from error
-        specification._check()
-        return specification
-
-    def _check(self) -> None:
-        _distinct("blocking rule", (rule.name for rule in self.blocking))
-        _distinct("comparison", (comparison.name for comparison in self.comparisons))
-        _distinct("expression", (name for comparison in self.comparisons for name in comparison.expressions))
-        _distinct("caution", (caution.name for caution in self.cautions))
-        _distinct("stratum", (stratum.name for stratum in self.strata))
-        for rule in self.blocking:
-            if not rule.on or (rule.any_of and (len(rule.on) > 1 or rule.split)):
-                raise SpecificationError(
-                    f"blocking rule {rule.name}: 'on' names columns; with 'any' one that holds lists, and no 'split'"
+        check_data(data)
+        return cls(
+            name=data["name"],
+            columns=dict(data.get("columns", {})),
+            blocking=tuple(
+                BlockingRule(rule["name"], tuple(rule["on"]), tuple(rule.get("split", ())), rule.get("any", False))
+                for rule in data["blocking"]
+            ),
+            comparisons=tuple(
+                Comparison(
+                    name=comparison["name"],
+                    missing=comparison["missing"],
+                    levels=tuple(_level(level) for level in comparison["level"]),
+                    expressions=dict(comparison.get("expressions", {})),
                 )
-        disagreements = {
-            f"{c.name}.{x.name}" for c in self.comparisons if not c.is_interaction for x in c.levels if not x.frequency
-        }
-        learned = {f"{c.name}.{x.name}" for c in self.comparisons if not c.is_interaction for x in c.levels}
-        for comparison in self.comparisons:
-            _check_comparison(comparison, disagreements, learned)
-        levels = {f"{c.name}.{name}" for c in self.comparisons for name in ("missing", *(x.name for x in c.levels))}
-        for caution in self.cautions:
-            if not caution.best:
-                raise SpecificationError(f"caution {caution.name}: 'best' names no level")
-            _check_pattern(f"caution {caution.name}: 'best'", caution.best, levels)
-            _check_pattern(f"caution {caution.name}: 'another'", caution.another, levels)
-        for stratum in self.strata:
-            if stratum.name in {"caution", "other"}:
-                raise SpecificationError(
-                    f"stratum {stratum.name}: the name is kept for doses without a stratum of yours"
-                )
-            if not stratum.best:
-                raise SpecificationError(f"stratum {stratum.name}: 'best' names no level")
-            _check_pattern(f"stratum {stratum.name}: 'best'", stratum.best, levels)
-
-
-def _check_pattern(where: str, pattern: Pattern, levels: set[str]) -> None:
-    for comparison, names in pattern.items():
-        if not names:
-            raise SpecificationError(f"{where} names no level of {comparison}")
-        for name in names:
-            if f"{comparison}.{name}" not in levels:
-                raise SpecificationError(f"{where} names '{comparison}.{name}', which is no level")
-
-
-def _check_comparison(comparison: Comparison, disagreements: set[str], learned: set[str]) -> None:
-    if not comparison.levels:
-        raise SpecificationError(f"comparison {comparison.name} has no level")
-    _distinct(f"level of {comparison.name}", (level.name for level in comparison.levels))
-    *conditions, last = (level.when for level in comparison.levels)
-    if last is not None or None in conditions:
-        raise SpecificationError(
-            f"comparison {comparison.name}: the last level, and only it, takes the rest and has no 'when'"
+                for comparison in data["comparison"]
+            ),
+            cautions=tuple(
+                Caution(caution["name"], _pattern(caution["best"]), _pattern(caution.get("another", {})))
+                for caution in data.get("caution", ())
+            ),
+            strata=tuple(Stratum(stratum["name"], _pattern(stratum["best"])) for stratum in data.get("stratum", ())),
         )
-    for level in comparison.levels:
-        if level.slip and (not level.together or len(level.slip) != 2 or not set(level.slip) <= learned):
-            raise SpecificationError(
-                f"comparison {comparison.name}, level {level.name}: 'slip' names two levels as comparison.level, beside"
-                " 'together'"
-            )
-        if problem := _problem(comparison, level, disagreements):
-            raise SpecificationError(f"comparison {comparison.name}, level {level.name}: {problem}")
-
-
-def _problem(comparison: Comparison, level: Level, disagreements: set[str]) -> str | None:
-    if (level.apart or level.beside or level.mistaken) and not level.together:
-        return "'apart', 'beside' and 'mistaken' need 'together'"
-    if level.apart and level.beside:
-        return "one of 'apart' and 'beside', not both"
-    if level.mistaken and (len(level.together) == 1 or level.mistaken not in disagreements):
-        return "'mistaken' names a level without frequency as comparison.level, beside two columns of 'together'"
-    if bool(level.frequency) + level.unique + level.absent + bool(level.together) > 1:
-        return "one of 'frequency', 'unique', 'absent' and 'together', not several"
-    if comparison.is_interaction and level is not comparison.levels[-1] and not level.together:
-        return "it lacks 'together', as its neighbours have"
-    return None
 
 
 def read_columns(sql: str, side: Literal["l", "r"]) -> tuple[str, ...]:
@@ -347,24 +266,8 @@ def _level_to_dict(level: Level) -> dict[str, Any]:
 
 
 def _level(data: Mapping[str, Any]) -> Level:
-    return Level(**{**data, **{names: _names(data.get(names, ())) for names in ("together", "slip")}})
+    return Level(**{**data, **{names: tuple(data.get(names, ())) for names in ("together", "slip")}})
 
 
 def _pattern(levels: Mapping[str, Iterable[str]]) -> Pattern:
-    return {comparison: _names(names) for comparison, names in levels.items()}
-
-
-def _names(names: Iterable[str]) -> tuple[str, ...]:
-    if isinstance(names, str):
-        raise TypeError(f"'{names}' is a name where a list of names is expected")
-    return tuple(names)
-
-
-def _distinct(what: str, names: Iterable[str]) -> None:
-    seen: set[str] = set()
-    for name in names:
-        if not _WORD.match(name):
-            raise SpecificationError(f"{what} '{name}': a name is lower-case letters, digits and underscores")
-        if name in seen:
-            raise SpecificationError(f"{what} '{name}' is declared twice")
-        seen.add(name)
+    return {comparison: tuple(names) for comparison, names in levels.items()}
