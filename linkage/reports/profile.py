@@ -8,7 +8,7 @@ import duckdb
 
 from linkage.tables.sql import quoted, text_literal
 
-__all__ = ["DECISIONS", "Profile", "measure_profile", "profile_counts"]
+__all__ = ["DECISIONS", "Profile", "count_doses", "measure_profile", "profile_of"]
 
 DECISIONS = ("accept", "review", "no_match")
 
@@ -70,50 +70,66 @@ def measure_profile(connection: duckdb.DuckDBPyConnection, comparisons: Sequence
             of the best candidate in bits (null without a candidate) and a column per comparison with the name of its
             level (``missing`` among them; null without a candidate). A table or a subquery in brackets.
     """
-    rows = connection.execute(f"SELECT aspect, value, doses FROM ({profile_counts(comparisons, best)})").fetchall()
-    counts: dict[str, dict[str | None, int]] = {}
+    return profile_of(connection, comparisons, f"({count_doses(comparisons, best)})")
+
+
+def count_doses(comparisons: Sequence[str], best: str, units: Mapping[str, str] | None = None) -> str:
+    """The statement that counts all doses, and those of every unit, in one pass.
+
+    Args:
+        comparisons: names of the comparisons.
+        best: as for ``measure_profile``.
+        units: kind of unit → SQL expression over ``best`` that names a dose's unit, such as its facility.
+
+    Returns:
+        A SELECT with ``kind`` (of unit; null: all doses), ``unit``, ``aspect`` (``decision``, ``match_weight`` or a
+        comparison), ``value`` (a decision, whole bits or a level; null without a candidate) and ``doses``.
+    """
+    units = units or {}
+    aspects = {
+        "decision": "decision",
+        "match_weight": "floor(match_weight)::INTEGER::VARCHAR",
+        **{name: quoted(name) for name in comparisons},
+    }
+    kinds = [f"u{number}" for number in range(len(units))]
+    places = [f"a{number}" for number in range(len(aspects))]
+    columns = [f"{sql} AS {name}" for sql, name in zip(units.values(), kinds, strict=True)]
+    columns += [f"{sql} AS {name}" for sql, name in zip(aspects.values(), places, strict=True)]
+    sets = [f"({place})" for place in places] + [f"({kind}, {place})" for kind in kinds for place in places]
+    return f"""
+    SELECT {_grouped(kinds, list(units))} AS kind, {_first(kinds)} AS unit,
+      {_grouped(places, list(aspects))} AS aspect, {_first(places)} AS value, count(*) AS doses
+    FROM (SELECT {", ".join(columns)} FROM {best}) GROUP BY GROUPING SETS ({", ".join(sets)})
+    """
+
+
+def _grouped(columns: Sequence[str], names: Sequence[str]) -> str:
+    """The name of the one column that a row is grouped by."""
+    pairs = zip(columns, names, strict=True)
+    cases = " ".join(f"WHEN GROUPING({column}) = 0 THEN {text_literal(name)}" for column, name in pairs)
+    return f"CASE {cases} END" if cases else "NULL::VARCHAR"
+
+
+def _first(columns: Sequence[str]) -> str:
+    return f"coalesce({', '.join(columns)})" if columns else "NULL::VARCHAR"
+
+
+def profile_of(connection: duckdb.DuckDBPyConnection, comparisons: Sequence[str], counts: str) -> Profile:
+    """The profile of all doses, from the counts that ``count_doses`` selects."""
+    rows = connection.execute(f"SELECT aspect, value, doses FROM {counts} WHERE kind IS NULL").fetchall()
+    found: dict[str, dict[str | None, int]] = {}
     for aspect, value, doses in rows:
-        counts.setdefault(aspect, {})[value] = doses
-    decided, bits = counts.get("decision", {}), counts.get("match_weight", {})
+        found.setdefault(aspect, {})[value] = doses
+    decided, bits = found.get("decision", {}), found.get("match_weight", {})
     if unknown := set(decided) - set(DECISIONS):
         raise ValueError(f"decisions that a profile cannot hold: {unknown}")
     return Profile(
         doses=sum(decided.values()),
         decisions={decision: decided.get(decision, 0) for decision in DECISIONS},
         levels={
-            name: {level: doses for level, doses in counts.get(name, {}).items() if level is not None}
+            name: {level: doses for level, doses in found.get(name, {}).items() if level is not None}
             for name in comparisons
         },
         bits={int(whole): doses for whole, doses in bits.items() if whole is not None},
         without_candidate=bits.get(None, 0),
     )
-
-
-def profile_counts(comparisons: Sequence[str], best: str, unit: str | None = None) -> str:
-    """The statement that counts, for every unit if one is asked for.
-
-    Args:
-        comparisons: names of the comparisons.
-        best: as for ``measure_profile``.
-        unit: an SQL expression over ``best`` that names the unit of a dose, such as its facility.
-
-    Returns:
-        A SELECT with ``unit`` (where asked for), ``aspect`` (``decision``, ``match_weight`` or a comparison),
-        ``value`` (a decision, whole bits or a level; null without a candidate) and ``doses``.
-    """
-    aspects = {
-        "decision": "decision",
-        "match_weight": "floor(match_weight)::INTEGER::VARCHAR",
-        **{name: quoted(name) for name in comparisons},
-    }
-    selected = ", ".join(f"{value} AS a{number}" for number, value in enumerate(aspects.values()))
-    places = [f"a{number}" for number in range(len(aspects))]
-    each = "unit, " if unit else ""
-    named = " ".join(
-        f"WHEN GROUPING({place}) = 0 THEN {text_literal(aspect)}" for place, aspect in zip(places, aspects, strict=True)
-    )
-    return f"""
-    SELECT {each}CASE {named} END AS aspect, coalesce({", ".join(places)}) AS value, count(*) AS doses
-    FROM (SELECT {f"{unit} AS unit, " if unit else ""}{selected} FROM {best})
-    GROUP BY GROUPING SETS ({", ".join(f"({each}{place})" for place in places)})
-    """

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from linkage.reports.profile import DECISIONS, Profile, measure_profile, profile_counts
+from linkage.reports.profile import DECISIONS, Profile, count_doses, measure_profile
 
 COMPARISONS = ("name", "birth date")
 LEVELS = ("exact", "typo", "missing", "else")
@@ -67,18 +67,21 @@ def test_units_are_counted_apart() -> None:
     ]
     with duckdb.connect() as connection:
         connection.register("best", table(rows))
-        counts = connection.execute(profile_counts(COMPARISONS, "best", "decision = 'accept'")).fetchall()
-    assert sorted(counts, key=str) == sorted(
-        [
-            (True, "decision", "accept", 1),
-            (True, "match_weight", "31", 1),
-            (True, "name", "exact", 1),
-            (True, "birth date", "typo", 1),
-            (False, "decision", "no_match", 1),
-            *((False, aspect, None, 1) for aspect in ("match_weight", *COMPARISONS)),
-        ],
-        key=str,
-    )
+        query = count_doses(COMPARISONS, "best", {"side": "decision", "half": "(match_weight > 0)::VARCHAR"})
+        counts = connection.execute(query).fetchall()
+    assert {row[1:] for row in counts if row[0] == "side"} == {
+        ("accept", "decision", "accept", 1),
+        ("accept", "match_weight", "31", 1),
+        ("accept", "name", "exact", 1),
+        ("accept", "birth date", "typo", 1),
+        ("no_match", "decision", "no_match", 1),
+        *(("no_match", aspect, None, 1) for aspect in ("match_weight", *COMPARISONS)),
+    }
+    assert {row[1:] for row in counts if row[0] == "half" and row[2] == "decision"} == {
+        ("true", "decision", "accept", 1),
+        (None, "decision", "no_match", 1),
+    }
+    assert sum(row[4] for row in counts if row[0] is None) == len(rows) * (2 + len(COMPARISONS))
 
 
 def test_a_profile_holds_no_quarantine() -> None:
