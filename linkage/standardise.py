@@ -8,6 +8,7 @@ never leave the engine; there the same result is an expression of SQL.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from unicodedata import category
 
 import pyarrow as pa
 from duckdb import DuckDBPyConnection
@@ -29,6 +30,7 @@ from linkage.vietnamese import (
     resolve_place,
     spell_name,
 )
+from linkage.vietnamese.text import compose
 
 Row = tuple[object, ...]
 
@@ -62,10 +64,10 @@ def standardise(connection: DuckDBPyConnection, tables: Mapping[str, str], *, pr
             border with province, in order; NULL without it), province_2025, commune_2025, address, address_hamlet
             (equal to address when nothing finer is known), foreign_national, injected_on, deceased_on (days),
             facility. A raw table with ``citizen_id`` has its identity number there, any other in ``national_id``; a
-            typed column it lacks is NULL.
+            typed column it lacks is NULL. A name without a Latin letter is the same in every spelling.
         progress: told after every field and table.
     """
-    sources = {into: _source(connection, raw) for raw, into in tables.items()}
+    sources = {into: typed_columns(connection, raw) for raw, into in tables.items()}
     steps = len(_FIELDS) + len(sources)
     for done, each in enumerate(_FIELDS):
         progress("standardise", done, steps)
@@ -79,7 +81,12 @@ def standardise(connection: DuckDBPyConnection, tables: Mapping[str, str], *, pr
 
 
 def _name(text: str) -> Row:
-    return tuple(spelling or None for spelling in spell_name(text))
+    """The four spellings of a name; of a name without a Latin letter, its words in lower case, four times."""
+    spellings = spell_name(text)
+    if not spellings[0]:
+        letters = (character if category(character)[0] in "LM" else " " for character in compose(text).lower())
+        spellings = (" ".join("".join(letters).split()),) * 4
+    return tuple(spelling or None for spelling in spellings)
 
 
 def _identity_number(text: str) -> Row:
@@ -260,8 +267,12 @@ _TYPED = (
 )
 
 
-def _source(connection: DuckDBPyConnection, raw: str) -> str:
-    """The typed columns of a raw table under the same names for doses and citizens."""
+def typed_columns(connection: DuckDBPyConnection, raw: str) -> str:
+    """A relation of ``key`` and what was typed in a raw table, under the same names for doses and citizens.
+
+    Columns: ``typed_<column>``, of which ``typed_national_id`` is the ``citizen_id`` of a citizen; NULL for a column
+    that the table lacks.
+    """
     found = {row[0] for row in connection.execute(f"DESCRIBE {quoted(raw)}").fetchall()}
     renamed = {"national_id": "citizen_id"} if "citizen_id" in found else {}
     sources = {column: renamed.get(column, column) for column in _TYPED}

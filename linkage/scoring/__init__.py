@@ -10,6 +10,7 @@ from linkage.blocking import BlockingPlan, block_columns, compile_pairs
 from linkage.progress import Progress, silent
 from linkage.scoring.columns import bits_column, level_column, pair_columns
 from linkage.scoring.registry import measure_registry
+from linkage.standardise import typed_columns
 from models import Comparison, Model, Registry, Specification
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "level_column",
     "measure_registry",
     "pair_columns",
+    "records",
     "with_steps",
 ]
 
@@ -43,14 +45,15 @@ def compared_tables(
     """Make the temporary ``doses_compared`` and ``citizens_compared`` from the standardised tables.
 
     Columns: ``key``, what is compared or splits a block, and the blocks. Citizens also carry ``frequency_<column>``:
-    the share of the registry that has the citizen's value.
+    the share of the registry that has the citizen's value. A specification that names typed columns has them from the
+    raw tables ``doses`` and ``citizens``.
     """
     derived = "".join(f", {sql} AS {name}" for name, sql in specification.columns.items())
     split = [column for rule in specification.blocking for column in rule.split]
     kept = [", ".join(dict.fromkeys(("key", *specification.columns_of(side), *split))) for side in _SIDES]
     blocks = "".join(f", {sql} AS {column}" for column, sql in block_columns(specification).items())
     doses, citizens = (
-        f"SELECT {columns}{blocks} FROM (SELECT *{derived} FROM {table}_standardised)"
+        f"SELECT {columns}{blocks} FROM (SELECT *{derived} FROM {records(connection, specification, table)})"
         for table, columns in zip(("doses", "citizens"), kept, strict=True)
     )
     progress("prepare records", 0, 2)
@@ -71,7 +74,20 @@ def compared_tables(
     progress("prepare records", 2, 2)
 
 
-def compile_scoring(model: Model, registry: Registry, plan: BlockingPlan, weakest: float) -> str:
+def records(connection: duckdb.DuckDBPyConnection, specification: Specification, table: str) -> str:
+    """The relation over which ``[columns]`` are worked out: what is standardised of ``doses`` or ``citizens``.
+
+    With the typed columns beside it where the specification names one: joining them costs memory.
+    """
+    named = (*specification.columns.values(), *specification.compared_columns)
+    if not any("typed_" in sql for sql in named):
+        return f"{table}_standardised"
+    return f"{table}_standardised JOIN {typed_columns(connection, table)} USING (key)"
+
+
+def compile_scoring(
+    model: Model, registry: Registry, plan: BlockingPlan, weakest: float, *, with_frequencies: bool = False
+) -> str:
     """The statement that scores the doses with ``key`` from ``$first`` to ``$last``.
 
     Reads ``doses_compared`` and ``citizens_compared``.
@@ -81,6 +97,8 @@ def compile_scoring(model: Model, registry: Registry, plan: BlockingPlan, weakes
         registry: what the citizens say about chance agreement.
         plan: which blocks are split or skipped.
         weakest: pairs with fewer bits than this are not kept.
+        with_frequencies: adds ``frequency_of_<comparison>``, the share of citizens with the value that the pair's
+            level has a frequency of.
 
     Returns:
         A SELECT of ``dose_key``, ``citizen_key``, ``rule`` (number of the first blocking rule that makes the pair),
@@ -95,6 +113,8 @@ def compile_scoring(model: Model, registry: Registry, plan: BlockingPlan, weakes
         " JOIN doses_compared AS l ON l.key = p.dose_key JOIN citizens_compared AS r ON r.key = p.citizen_key"
     )
     kept = [level_column(c) for c in specification.comparisons] + [bits_column(c) for c in specification.comparisons]
+    if with_frequencies:
+        kept += [_frequency_case(comparison) for comparison in specification.comparisons]
     steps = (
         *compile_levels(specification, ("dose_key", "citizen_key", "rule")),
         *compile_weights(model, registry),
@@ -149,6 +169,16 @@ def _level_case(comparison: Comparison) -> str:
         if level.when is not None
     )
     return f"(CASE WHEN {comparison.missing} THEN 0 {tests} ELSE {len(comparison.levels)} END)::UTINYINT"
+
+
+def _frequency_case(comparison: Comparison) -> str:
+    places = " ".join(
+        f"WHEN {place} THEN frequency_{level.frequency}"
+        for place, level in enumerate(comparison.levels, start=1)
+        if level.frequency
+    )
+    case = f"CASE {level_column(comparison)} {places} END" if places else "NULL::DOUBLE"
+    return f"{case} AS frequency_of_{comparison.name}"
 
 
 def _bits_case(model: Model, comparison: Comparison, registry: Registry) -> str:
