@@ -1,32 +1,43 @@
 """The commands: flags to calls, results to words."""
 
 import argparse
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import evaluation
 from evaluation import population
 from linkage import reports
-from linkage.cli.flags import Command, Flag, Result, threads
+from linkage.cli.flags import (
+    COLUMNS,
+    DEFAULT_MEMORY,
+    ENGINE,
+    FORCE,
+    NEEDED,
+    OUT,
+    TABLES,
+    Command,
+    Flag,
+    Group,
+    Result,
+    column_map,
+    natural,
+    threads,
+)
+from linkage.cli.models import MODEL, model_in_use, read_model
 from linkage.errors import UserError
 from linkage.explain import explain
 from linkage.messages import say
 from linkage.progress import Progress, Terminal
 from linkage.reports.pages import count, percent
 from linkage.run import ScoreJob, score
-from linkage.tables import load_column_map, refuse_to_overwrite
-from models import Model, ModelError, load
+from linkage.tables import refuse_to_overwrite
+from models import load
 from training import TrainJob, train
 
-DEFAULT_MODEL = "dose_citizen"
 SPECIFICATION = "dose_citizen"
-DEFAULT_MEMORY = "4GB"
-MOST_THREADS = 256
 DEMO = frozenset({"data", "model", "run", "evaluation", "provinces.html"})
 
 
@@ -60,7 +71,7 @@ def _train(flags: argparse.Namespace) -> Result:
         max_false_link_rate=flags.max_false_link_rate,
         seed=flags.seed,
         force=flags.force,
-        columns=_columns(flags),
+        columns=column_map(flags),
     )
     model = train(job, progress=_progress(flags))
     thresholds = model.evidence["thresholds"]
@@ -83,13 +94,13 @@ def _score(flags: argparse.Namespace) -> Result:
     job = ScoreJob(
         doses=flags.doses,
         citizens=flags.citizens,
-        model=read_model(flags.model),
+        model=read_model(flags.model) if flags.model else model_in_use(),
         out=flags.out,
         threads=flags.threads,
         memory=flags.memory,
         resume=flags.resume,
         force=flags.force,
-        columns=_columns(flags),
+        columns=column_map(flags),
     )
     progress = _progress(flags)
     manifest = score(job, progress=progress)
@@ -106,7 +117,10 @@ def _summary(manifest: Mapping[str, Any], out: Path, language: str) -> str:
     notices = [say(key, language, **facts) for table in manifest["inputs"].values() for key, facts in table["notices"]]
     pairs, forgone = (count(manifest["blocking"][name], language) for name in ("pairs", "pairs_forgone"))
     total = f"{say('score.rows_in', language):<28}{count(rows, language):>14}"
-    return "\n".join([*notices, *lines, total, say("score.pairs", language, pairs=pairs, forgone=forgone, out=out)])
+    model = say("score.model", language, name=manifest["model"]["name"], digest=manifest["model"]["digest"][:12])
+    return "\n".join(
+        [*notices, model, *lines, total, say("score.pairs", language, pairs=pairs, forgone=forgone, out=out)]
+    )
 
 
 def _evaluate(flags: argparse.Namespace) -> Result:
@@ -114,7 +128,7 @@ def _evaluate(flags: argparse.Namespace) -> Result:
         flags.run_folder,
         flags.truth,
         flags.out,
-        columns=_columns(flags),
+        columns=column_map(flags),
         language=flags.lang,
         force=flags.force,
     )
@@ -137,21 +151,6 @@ def _explain(flags: argparse.Namespace) -> Result:
 def _report(flags: argparse.Namespace) -> Result:
     found = reports.report(flags.run_folder, flags.by, flags.out, language=flags.lang, force=flags.force)
     return Result(say("report.done", flags.lang, out=flags.out), asdict(found))
-
-
-def _model(flags: argparse.Namespace) -> Result:
-    model = read_model(flags.name)
-    thresholds = model.thresholds
-    lines = [
-        f"{model.name} {model.digest}",
-        say("model.thresholds", flags.lang, accept=f"{thresholds.accept:.6f}", review=f"{thresholds.review:.6f}"),
-    ]
-    lines += [
-        f"{comparison}: {level} m={learned.m:.4g} u={learned.u:.4g}"
-        for comparison, levels in model.parameters.items()
-        for level, learned in levels.items()
-    ]
-    return Result("\n".join(lines), {"digest": model.digest, **json.loads(model.to_json())})
 
 
 def _demo(flags: argparse.Namespace) -> Result:
@@ -191,45 +190,6 @@ def _demo(flags: argparse.Namespace) -> Result:
     return Result("\n".join(text), {"run": manifest, "evaluation": found.as_dict()})
 
 
-def read_model(name: str) -> Model:
-    """A model by its folder, or by the name of one shipped.
-
-    Raises:
-        UserError: there is none, or it cannot be read.
-    """
-    folder = Path(name)
-    if not folder.exists():
-        shipped = Path(str(files("models"))) / "trained"
-        folder = shipped / name
-        if not folder.is_dir():
-            names = ", ".join(sorted(path.name for path in shipped.glob("*/")))
-            raise UserError("model.none", name=name, shipped=names)
-    try:
-        return Model.read(folder)
-    except OSError as error:
-        raise UserError("model.unreadable", path=folder / "model.json", reason=error.strerror) from error
-    except ModelError as error:
-        raise UserError("model.unreadable", path=folder / "model.json", reason=error) from error
-
-
-def _columns(flags: argparse.Namespace) -> Mapping[str, str]:
-    return load_column_map(flags.columns) if flags.columns else {}
-
-
-def _count(text: str) -> int:
-    number = int(text.replace(",", "").replace("_", ""))
-    if number < 1:
-        raise ValueError(text)
-    return number
-
-
-def _threads(text: str) -> int:
-    number = _count(text)
-    if number > MOST_THREADS:
-        raise ValueError(text)
-    return number
-
-
 def _seed(text: str) -> int:
     number = int(text)
     if not 0 <= number < 2**32:
@@ -238,68 +198,58 @@ def _seed(text: str) -> int:
 
 
 # argparse names the type in its message
-_count.__name__, _threads.__name__, _seed.__name__ = "count", "number of threads", "seed from 0 to 4294967295"
-_NEEDED = {"required": True}
-_FORCE = Flag("--force", {"action": "store_true"})
-_OUT = Flag("--out", {"required": True, "type": Path, "metavar": "DIR"})
+_seed.__name__ = "seed from 0 to 4294967295"
 _RUN = Flag("--run", {"required": True, "type": Path, "dest": "run_folder", "metavar": "RUN"})
-_TABLES = (Flag("--doses", _NEEDED), Flag("--citizens", _NEEDED))
-_ENGINE = (
-    Flag("--threads", {"type": _threads, "default": threads(), "metavar": "N"}),
-    Flag("--memory", {"default": DEFAULT_MEMORY}),
-    Flag("--columns", {"metavar": "FILE"}),
-    _FORCE,
-)
 
-COMMANDS = (
+COMMANDS: tuple[Command | Group, ...] = (
     Command(
         "demo",
         (
-            Flag("--citizens", {"type": _count, "default": 50_000, "metavar": "N"}),
+            Flag("--citizens", {"type": natural, "default": 50_000, "metavar": "N"}),
             Flag("--out", {"type": Path, "default": Path("demo"), "metavar": "DIR"}),
-            _FORCE,
+            FORCE,
         ),
         _demo,
     ),
     Command(
         "synth",
         (
-            Flag("--citizens", {"type": _count, "required": True, "metavar": "N"}),
-            Flag("--doses", {"type": _count, "required": True, "metavar": "M"}),
+            Flag("--citizens", {"type": natural, "required": True, "metavar": "N"}),
+            Flag("--doses", {"type": natural, "required": True, "metavar": "M"}),
             Flag("--seed", {"type": _seed, "default": 1, "metavar": "S"}),
-            _OUT,
+            OUT,
             Flag("--format", {"choices": ("csv", "parquet"), "default": "csv"}),
-            _FORCE,
+            FORCE,
         ),
         _synth,
     ),
     Command(
         "train",
         (
-            *_TABLES,
-            Flag("--labels", _NEEDED),
+            *TABLES,
+            Flag("--labels", NEEDED),
             Flag("--out", {"required": True, "type": Path, "metavar": "MODEL"}),
             Flag("--max-false-link-rate", {"type": float, "default": 1 / 2500, "metavar": "R"}),
             Flag("--seed", {"type": _seed, "default": 1, "metavar": "S"}),
-            *_ENGINE,
+            *ENGINE,
         ),
         _train,
     ),
     Command(
         "score",
         (
-            *_TABLES,
-            Flag("--model", {"default": DEFAULT_MODEL}),
+            *TABLES,
+            Flag("--model", {"metavar": "MODEL"}),
             Flag("--out", {"required": True, "type": Path, "metavar": "RUN"}),
             Flag("--engine", {"choices": ("duckdb", "spark"), "default": "duckdb"}),
             Flag("--resume", {"action": "store_true"}),
-            *_ENGINE,
+            *ENGINE,
         ),
         _score,
     ),
     Command(
         "evaluate",
-        (_RUN, Flag("--truth", _NEEDED), _OUT, Flag("--columns", {"metavar": "FILE"}), _FORCE),
+        (_RUN, Flag("--truth", NEEDED), OUT, COLUMNS, FORCE),
         _evaluate,
     ),
     Command("explain", (_RUN, Flag("dose_id", {"metavar": "DOSE_ID"})), _explain),
@@ -309,9 +259,9 @@ COMMANDS = (
             _RUN,
             Flag("--by", {"required": True, "choices": ("province", "district", "commune", "facility")}),
             Flag("--out", {"required": True, "type": Path, "metavar": "FILE"}),
-            _FORCE,
+            FORCE,
         ),
         _report,
     ),
-    Command("model", (Flag("action", {"choices": ("show",)}), Flag("name", {"metavar": "MODEL"})), _model),
+    MODEL,
 )

@@ -16,7 +16,7 @@ from typing import NoReturn, Self
 import duckdb
 
 from linkage.cli import commands
-from linkage.cli.flags import language_of
+from linkage.cli.flags import Command, Group, language_of
 from linkage.errors import UserError
 from linkage.messages import LANGUAGES, say
 
@@ -116,13 +116,21 @@ class _Interruption:
 
 def _parser(language: str) -> argparse.ArgumentParser:
     parser = _Parser(prog="linkage", description=say("cli.about", language), allow_abbrev=False)
+    _add(parser, commands.COMMANDS, "", language)
+    return parser
+
+
+def _add(parser: argparse.ArgumentParser, among: Sequence[Command | Group], group: str, language: str) -> None:
     parsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
-    for command in commands.COMMANDS:
-        about = say(f"cli.{command.name}", language)
+    for command in among:
+        name = group + command.name
+        about = say(f"cli.{name}", language)
         one = parsers.add_parser(command.name, help=about, description=about, allow_abbrev=False)
+        if isinstance(command, Group):
+            _add(one, command.commands, f"{name}.", language)
+            continue
         for flag in command.flags:
-            flag.add_to(one, command.name, language)
+            flag.add_to(one, name, language)
         one.add_argument("--json", action="store_true", help=say("flag.json", language))
         one.add_argument("--lang", choices=LANGUAGES, default=language, help=say("flag.lang", language))
         one.set_defaults(run=command.run)
-    return parser
