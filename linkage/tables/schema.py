@@ -79,9 +79,8 @@ LABELS = TableSchema(
     name="labels",
     id_column="dose_id",
     required=("dose_id", "citizen_id", "is_match"),
-    columns=("dose_id", "citizen_id", "is_match", "weight", "reviewer", "decided_at"),
+    columns=("dose_id", "citizen_id", "is_match", "weight", "reviewer", "decided_at", "draw"),
     unique=False,
-    filled=(("citizen_id", "no_citizen_id"),),
 )
 
 TRUTH = TableSchema(

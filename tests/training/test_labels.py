@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from linkage.errors import UserError
 from linkage.tables import LABELS, read_table
-from training.labels import check_labels, hold_apart, labelled_keys
+from training.labels import LabelCounts, check_labels, hold_apart, labelled_keys
 
 Labels = list[tuple[str, str, str, str]]
 
@@ -31,7 +31,8 @@ def database() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def clear(connection: duckdb.DuckDBPyConnection) -> None:
-    for table in ("labels", "labels_quarantine", "typed_labels", "label_pairs", "labelled"):
+    tables = ("labels", "labels_quarantine", "label_rows", "label_pairs", "label_doses", "labelled", "labelled_doses")
+    for table in tables:
         connection.execute(f"DROP TABLE IF EXISTS {table}")
 
 
@@ -51,8 +52,8 @@ GOOD: Labels = [("D0", "C0", "1", ""), ("D0", "C1", "0", "2.5")]
 @pytest.mark.parametrize(
     ("column", "value"),
     [
-        *(("is_match", value) for value in ("2", "maybe", "-1", "")),
-        *(("weight", value) for value in ("0", "-1", "nan", "inf", "1e999", "many")),
+        *(("is_match", value) for value in ("2", "maybe", "-1", "1?")),
+        *(("weight", value) for value in ("0", "-1", "nan", "inf", "1e999", "many", "1.234.5")),
     ],
 )
 def test_a_value_that_cannot_be_read_is_named_by_row(
@@ -74,7 +75,7 @@ def test_a_match_is_written_in_many_ways(
 ) -> None:
     check(database, [("D0", "C0", yes, ""), ("D0", "C1", no, "2.5")], tmp_path)
     rows = database.execute("SELECT citizen_id, is_match, weight FROM label_pairs ORDER BY ALL").fetchall()
-    assert rows == [("C0", True, 1.0), ("C1", False, 2.5)]
+    assert rows == [("C0", True, 2.5), ("C1", False, 2.5)]
 
 
 @pytest.mark.parametrize(("value", "key"), [("0", "labels.no_matches"), ("1", "labels.no_non_matches")])
@@ -112,13 +113,26 @@ def test_every_label_is_used_or_counted_once(
     plain = {pair: kinds for pair, kinds in pairs.items() if len(kinds) == 1}
     if {"1"} not in plain.values() or {"0"} not in plain.values():
         return
+    matched: dict[str, set[str]] = {}
+    for dose, citizen in (pair for pair, kinds in plain.items() if kinds == {"1"}):
+        matched.setdefault(dose, set()).add(citizen)
+    two = {dose for dose, citizens in matched.items() if len(citizens) > 1}
+    disputed = two | {dose for dose, citizen in pairs if (dose, citizen) not in plain}
+    plain = {pair: kinds for pair, kinds in plain.items() if pair[0] not in disputed}
+    if {"1"} not in plain.values() or {"0"} not in plain.values():
+        return
     check(database, labels, tmp_path_factory.mktemp("labels"))
     counts = labelled_keys(database)
-    known = {pair: kinds for pair, kinds in plain.items() if not {pair[0], pair[1]} & {"D10", "D11", "C10", "C11"}}
+    strangers = {"D10", "D11"} | {dose for dose, citizens in matched.items() if citizens & {"C10", "C11"}}
+    known = {pair: kinds for pair, kinds in plain.items() if pair[0] not in strangers and pair[1] not in {"C10", "C11"}}
     assert counts.positives == sum(kinds == {"1"} for kinds in known.values())
     assert counts.negatives == sum(kinds == {"0"} for kinds in known.values())
-    assert counts.contradicted == len(pairs) - len(plain)
+    assert counts.contradicted == sum(len(kinds) > 1 for kinds in pairs.values())
+    assert counts.two_citizens == len(two)
+    assert counts.disputed == len(disputed)
     assert counts.unknown_ids == len(plain) - len(known)
+    assert counts.unknown_doses == len({dose for dose, _ in pairs} & {"D10", "D11"})
+    assert counts.unknown_citizens == len({citizen for _, citizen in pairs} & {"C10", "C11"})
     assert counts.repeated == len(labels) - len(pairs)
     used = database.execute(
         "SELECT d.dose_id, c.citizen_id, is_match FROM labelled JOIN doses AS d ON d.key = dose_key"
@@ -126,6 +140,11 @@ def test_every_label_is_used_or_counted_once(
     ).fetchall()
     assert counts.synthetic == 0
     assert sorted(used) == sorted((*pair, kinds == {"1"}) for pair, kinds in known.items())
+    doses = database.execute(
+        "SELECT d.dose_id, has_citizen FROM labelled_doses JOIN doses AS d ON d.key = dose_key"
+    ).fetchall()
+    wanted = {dose for dose, _ in plain} - strangers
+    assert sorted(doses) == sorted((dose, dose in matched) for dose in wanted)
 
 
 @pytest.mark.parametrize(("reviewers", "synthetic"), [(("synthetic", " Synthetic "), 2), (("A", "synthetic"), 1)])
@@ -153,6 +172,91 @@ def test_a_person_is_the_citizen_a_label_names_else_the_subject_else_the_dose(
     labelled_keys(database)
     persons = database.execute("SELECT DISTINCT dose_key, person FROM labelled ORDER BY ALL").fetchall()
     assert persons == [(0, "C7"), (3, "C7"), (4, "S2"), (5, "S2"), (9, "D9")]
+
+
+def file_of(folder: Path, *rows: str, header: str = "dose_id,citizen_id,is_match,weight,reviewer,draw") -> Path:
+    file = folder / "labels.csv"
+    file.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    return file
+
+
+def counted(connection: duckdb.DuckDBPyConnection, file: Path) -> LabelCounts:
+    clear(connection)
+    report = read_table(connection, LABELS, str(file))
+    check_labels(connection, file, report.files)
+    return labelled_keys(connection)
+
+
+PAIR = ("D0,C0,1,,,", "D0,C1,0,,,")
+
+
+def test_an_empty_citizen_says_that_the_dose_has_none(database: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    counts = counted(database, file_of(tmp_path, *PAIR, "D4,,0,3,,", "D9,,0,2,,", "D5,C1,0,4,,"))
+    assert (counts.none, counts.positives, counts.negatives, counts.unknown_ids) == (2, 1, 2, 0)
+    rows = database.execute("FROM labelled_doses ORDER BY dose_key").fetchall()
+    assert rows == [(0, 1, True, "C0"), (4, 3, False, "S2"), (5, 4, False, "S2"), (9, 2, False, "D9")]
+
+
+def test_a_match_with_nobody_is_named_by_file_and_row(database: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    folder = tmp_path / "rounds"
+    folder.mkdir()
+    file_of(folder, *PAIR).rename(folder / "a.csv")
+    file_of(folder, "D4,C1,0,,,", "D5,,1,,,").rename(folder / "b.csv")
+    clear(database)
+    report = read_table(database, LABELS, str(folder))
+    with pytest.raises(UserError) as raised:
+        check_labels(database, folder, report.files)
+    assert raised.value.key == "labels.match_of_none"
+    assert raised.value.facts == {"path": str(folder / "b.csv"), "row": 3}
+
+
+def test_to_be_of_someone_and_of_no_one_is_a_contradiction(database: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    counts = counted(database, file_of(tmp_path, *PAIR, "D4,C2,1,,,", "D4,,0,,,", "D5,,0,,,", "D5,C2,0,,,"))
+    assert (counts.two_citizens, counts.disputed, counts.none) == (1, 1, 1)
+    assert database.execute("SELECT dose_key FROM labelled_doses ORDER BY ALL").fetchall() == [(0,), (5,)]
+
+
+@pytest.mark.parametrize("answer", ["", "?", " ? ", "？", '"\u00a0"'])
+def test_what_is_undecided_is_left_out_and_counted(
+    database: duckdb.DuckDBPyConnection, tmp_path: Path, answer: str
+) -> None:
+    rows = [f"D0,C2,{answer},,,", f"D4,C1,{answer},,,", f"D4,,{answer},,,", f"D5,C1,{answer},,,", "D5,C2,0,,,"]
+    counts = counted(database, file_of(tmp_path, *PAIR, *rows))
+    assert (counts.undecided, counts.half_answered, counts.positives, counts.negatives) == (4, 1, 1, 2)
+    assert database.execute("SELECT dose_key FROM labelled_doses ORDER BY ALL").fetchall() == [(0,), (5,)]
+
+
+def test_a_dose_carries_the_largest_of_its_weights(database: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    rows = ("D0,C0,1,2,,", "D0,C1,0,5.5,,", "D0,C2,0,,,", "D4,C1,0,,,", 'D5,C1,0,"12,5",,', "D6,C1,0,\u00a03.5,,")
+    counts = counted(database, file_of(tmp_path, *rows))
+    assert (counts.unequal_weights, counts.missing_weights) == (1, 2)
+    weights = database.execute("SELECT dose_key, weight FROM labelled_doses ORDER BY ALL").fetchall()
+    assert weights == [(0, 5.5), (4, 1), (5, 12.5), (6, 3.5)]
+    assert database.execute("SELECT DISTINCT weight FROM labelled WHERE dose_key = 0").fetchall() == [(5.5,)]
+
+
+def test_draws_are_averaged_by_their_number_of_doses(database: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    first = ["D0,C0,1,4,,a", "D0,C1,0,4,,a", "D2,C1,0,4,,a", "D4,C1,0,4,,a"]
+    second = ["D0,C0,1,10,,b"]
+    counts = counted(database, file_of(tmp_path, *first, *second))
+    assert (counts.draws, counts.drawn_again, counts.unequal_weights) == (2, 1, 0)
+    weights = database.execute("SELECT dose_key, weight FROM labelled_doses ORDER BY ALL").fetchall()
+    assert weights == [(0, 0.75 * 4 + 0.25 * 10), (2, 3), (4, 3)]
+
+
+def test_reviewers_who_disagree_and_the_one_who_stands_out(database: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    rows = [
+        f"D{dose},C{citizen},{(citizen == dose) ^ (reviewer == 'odd' and citizen > 4)},,{reviewer},"
+        for dose in range(10)
+        for citizen in range(10)
+        for reviewer in (("first", "second") if dose < 5 else ("first", "odd") if dose < 8 else ("second",))
+    ]
+    counts = counted(database, file_of(tmp_path, *rows))
+    assert counts.reviewers_disagree == 15
+    assert counts.contradicted == 15
+    assert counts.odd_reviewers == 1
+    calm = [row for row in rows if not row.endswith("odd,")]
+    assert counted(database, file_of(tmp_path, *calm)).odd_reviewers == 0
 
 
 @given(sizes=st.lists(st.integers(1, 5), min_size=2, max_size=60), seed=st.integers(0, 2**32 - 1), data=st.data())
