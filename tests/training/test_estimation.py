@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from models import Calibration, Comparison, Level, LevelParameters, Model, Specification, Thresholds
 from training.estimation import estimate, reaches
+from training.shares import Share
 
 CITIZENS = 1_000_000
 COMPARISON = Comparison(
@@ -48,7 +49,7 @@ def learn(
         random_levels=strangers,
         absent=np.zeros(len(levels), dtype=bool) if absent is None else absent,
         same_value={"value": same_value},
-        reach={level.name: reach for level in comparison.levels if level.frequency},
+        reach={level.name: Share.exact(reach) for level in comparison.levels if level.frequency},
         hard_negatives=hard_negatives,
         citizens=citizens,
     )
@@ -142,7 +143,7 @@ def test_u_of_an_absent_level_is_its_share_among_doses_without_a_match(seed: int
     assert abs(shares(plain, "u") - U[::-1]).max() > 0.5
 
 
-@given(st.integers(1, 40), st.integers(1, 40), st.floats(0, 1), st.floats(1e-9, 1))
+@given(st.integers(1, 40), st.integers(1, 40), st.floats(1e-9, 1), st.floats(1e-9, 1))
 @settings(max_examples=40, deadline=None)
 def test_reach_is_the_one_found_but_never_under_m(agree: int, other: int, reach: float, same_value: float) -> None:
     comparison = Comparison("name", "m", (Level("value", "a", frequency="value"), Level("other")), {})
@@ -207,11 +208,12 @@ def reached(
         for name, columns in tables.items():
             connection.register(f"{name}_made", columns)
             connection.execute(f"CREATE TABLE {name}_compared AS FROM {name}_made ORDER BY key")
+            connection.execute(f"CREATE VIEW {name} AS SELECT key, key AS {name[:-1]}_id FROM {name}_compared")
         connection.execute("ALTER TABLE citizens_compared RENAME share TO frequency_value")
         known = {"dose_key": np.arange(len(typed)), "citizen_key": citizen, "weight": 1 / sampled}
         found = reaches(connection, BY_VALUE, known, seed)
         assert connection.execute("SELECT count(*) FROM duckdb_tables() WHERE internal = false").fetchall() == [(2,)]
-    return found["value"], expected
+    return {name: share.estimate for name, share in found["value"].items()}, expected
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -285,5 +287,7 @@ def test_what_is_learned_can_be_read_again_even_where_all_citizens_agree(
         reach=reach,
     )
     specification = Specification("one", {}, (), (comparison,))
-    model = Model("one", specification, {"place": found}, 0.9, Calibration(), Thresholds(0.9, 0.1))
+    strata = specification.stratum_names
+    thresholds = Thresholds(dict.fromkeys(strata, 0.9), 0.1)
+    model = Model("one", specification, {"place": found}, 0.9, dict.fromkeys(strata, Calibration()), thresholds)
     assert Model.from_json(model.to_json()) == model

@@ -1,0 +1,159 @@
+"""Weighted shares of levels with 95 % intervals: what m, u and reach rest on."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import betaincinv
+
+CONFIDENCE = 0.95
+
+NO_END = 10.0
+"""Bits: where nothing is seen a logarithm has no lower end, and so far under the estimate is as good as none."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A share with its 95 % interval; both ends are the share where it is known exactly."""
+
+    estimate: float
+    low: float
+    high: float
+
+    @classmethod
+    def exact(cls, share: float) -> "Share":
+        """A share without sampling error."""
+        return cls(share, share, share)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Both ends with six digits, which never leave the share outside."""
+        return min(float(f"{self.low:.6g}"), self.estimate), max(float(f"{self.high:.6g}"), self.estimate)
+
+    def times(self, factor: float) -> "Share":
+        """The share of a part that is known exactly."""
+        return Share(self.estimate * factor, self.low * factor, self.high * factor)
+
+    def plus(self, other: "Share") -> "Share":
+        """The sum of two independent shares, interval of Zou & Donner 2008."""
+        estimate = self.estimate + other.estimate
+        low = estimate - math.hypot(self.estimate - self.low, other.estimate - other.low)
+        high = estimate + math.hypot(self.high - self.estimate, other.high - other.estimate)
+        return Share(estimate, max(low, 0.0), min(high, 1.0))
+
+    def at_most(self, ceiling: float) -> "Share":
+        """What it is where it cannot be more."""
+        return Share(min(self.estimate, ceiling), min(self.low, ceiling), min(self.high, ceiling))
+
+    def bits_over(self, other: "Share") -> "Share":
+        """log2 of the quotient of two independent shares, interval of Zou & Donner 2008, eq. 3, in bits."""
+        (this, low, high), (that, its_low, its_high) = self.bits(), other.bits()
+        estimate = this - that
+        return Share(
+            estimate,
+            estimate - math.hypot(this - low, its_high - that),
+            estimate + math.hypot(high - this, that - its_low),
+        )
+
+    def bits(self) -> tuple[float, float, float]:
+        """log2 of the share and of its ends; ``NO_END`` stands for a lower end at 0."""
+        bits = math.log2(self.estimate)
+        low = math.log2(self.low) if self.low > 0 else -math.inf
+        return bits, max(low, bits - NO_END), math.log2(self.high)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was seen of the levels of one comparison, missing pairs left out; arrays have shape (levels,).
+
+    Attributes:
+        pairs: how many, unweighted.
+        counts: effective pairs on each level: their sum is the effective number of pairs.
+        low, high: 95 % interval of the share of each level.
+    """
+
+    pairs: int
+    counts: Floats
+    low: Floats
+    high: Floats
+
+    @property
+    def size(self) -> float:
+        """Effective number of pairs."""
+        return float(self.counts.sum())
+
+    def weighted(self, place: int) -> float:
+        """Weighted number of pairs on a level, 1 a pair on average."""
+        return float(self.counts[place] * self.pairs / self.size) if self.pairs else 0.0
+
+    def smoothed(self, total: float) -> list[Share]:
+        """Posterior mean of each level's share; the prior is Dirichlet, ``total`` pairs spread evenly over the levels.
+
+        Perks' prior at a total of 1: how much it adds to all does not grow with the number of levels (Gelman et al.
+        2013, section 3.4; Berger, Bernardo & Sun 2015). The mean lies in the interval of what was seen.
+        """
+        shares = (self.counts + total / len(self.counts)) / (self.size + total)
+        return [Share(*(float(end) for end in ends)) for ends in zip(shares, self.low, self.high, strict=True)]
+
+
+def count_levels(
+    levels: NDArray[np.uint8], count: int, weights: Floats | None = None, clusters: NDArray[Any] | None = None
+) -> Seen:
+    """Count the pairs on each level, by weight, with intervals that know of weights and of pairs that belong together.
+
+    The effective number of pairs is (Σw)² / Σw² (Kish 1965, section 11.7). The interval of a share p is that of
+    Clopper & Pearson 1934 with p · n and n pairs, where n = p (1 - p) / variance and the variance is the linearised one
+    of a weighted mean between clusters drawn with replacement (Korn & Graubard 1998); n is never above the
+    effective number of pairs, nor, where the variance says nothing (p is 0 or 1), above that of clusters.
+
+    The order of the pairs changes no bit of the result.
+
+    Args:
+        levels: place of each pair's level from 1, 0 for missing: shape (pairs,).
+        count: how many levels there are.
+        weights: 1 ÷ sampling probability, shape (pairs,); None: all alike.
+        clusters: pairs of one person are of one cluster, shape (pairs,); None: each pair is its own.
+    """
+    known = levels > 0
+    level = levels[known].astype(np.int64) - 1
+    if not len(level):
+        return Seen(0, np.zeros(count), np.zeros(count), np.ones(count))
+    weight = np.ones(len(level)) if weights is None else weights[known] / weights[known].max()
+    total = _sums(level, weight, count)
+    whole, squares = _sum(weight), _sum(weight**2)
+    size = whole**2 / squares
+    p = total / whole
+    if clusters is None:
+        cell, cell_level, cluster, together = weight, level, np.arange(len(level)), weight
+    else:
+        _, of = np.unique(clusters[known], return_inverse=True)
+        cells, at = np.unique(of * count + level, return_inverse=True)
+        cell, cell_level, cluster = _sums(at, weight, len(cells)), cells % count, cells // count
+        together = _sums(of, weight, int(of.max()) + 1)
+    number = len(together)
+    between = _sum(together**2)
+    own = _sums(cell_level, cell**2, count)
+    crossed = _sums(cell_level, cell * together[cluster], count)
+    variance = (own - 2 * p * crossed + p**2 * between) / whole**2 * (number / max(number - 1, 1))
+    inside = (p > 0) & (p < 1)
+    of_pairs = p * (1 - p) / np.maximum(np.where(inside, variance, 1.0), p * (1 - p) / size)
+    n = np.where(inside, of_pairs, min(size, whole**2 / between))
+    tail = (1 - CONFIDENCE) / 2
+    low = np.where(p > 0, betaincinv(np.maximum(p * n, 1e-9), (1 - p) * n + 1, tail), 0.0)
+    high = np.where(p < 1, betaincinv(p * n + 1, np.maximum((1 - p) * n, 1e-9), 1 - tail), 1.0)
+    return Seen(len(level), p * size, low, high)
+
+
+def _sums(place: NDArray[np.int64], values: Floats, count: int) -> Floats:
+    # a sum of fractions differs with the order of its parts
+    order = np.arange(len(values)) if np.all(values == values[0]) else np.lexsort((values, place))
+    sums: Floats = np.bincount(place[order], values[order], count).astype(np.float64)
+    return sums
+
+
+def _sum(values: Floats) -> float:
+    return math.fsum(values)
