@@ -37,14 +37,31 @@ def open_run(connection: duckdb.DuckDBPyConnection, run: Path, columns: Sequence
     for name in FILES:
         if not (run / name).is_file():
             raise UserError("report_run_unfinished", run=run, file=name)
-    for view in ("decisions", "review"):
-        file = run / f"{view}.parquet"
-        try:
-            relation = connection.read_parquet(re.sub(r"([*?\[])", r"[\1]", str(file)))
-            relation.create_view(view)
-        except duckdb.Error as error:
-            raise UserError("report_run_unreadable", file=file) from error
-        if view == "decisions":
-            missing = [column for column in columns if column not in relation.columns]
-            if missing:
-                raise UserError("report_run_column", file=file, column=", ".join(missing))
+    open_file(connection, run, "decisions", columns)
+    open_file(connection, run, "review", ())
+
+
+def open_file(connection: duckdb.DuckDBPyConnection, run: Path, name: str, columns: Sequence[str]) -> tuple[str, ...]:
+    """Create the view ``name`` over one Parquet file of a run; returns the columns it has.
+
+    Args:
+        connection: gets the view.
+        run: the folder that ``linkage score`` wrote.
+        name: of the file, without its ending, and of the view.
+        columns: what the caller needs of it.
+
+    Raises:
+        UserError: there is no such file, it cannot be read, or a column is missing.
+    """
+    file = run / f"{name}.parquet"
+    if not file.is_file():
+        raise UserError("report_run_unfinished", run=run, file=file.name)
+    try:
+        relation = connection.read_parquet(re.sub(r"([*?\[])", r"[\1]", str(file)))
+        relation.create_view(name)
+    except duckdb.Error as error:
+        raise UserError("report_run_unreadable", file=file) from error
+    missing = [column for column in columns if column not in relation.columns]
+    if missing:
+        raise UserError("report_run_column", file=file, column=", ".join(missing))
+    return tuple(relation.columns)
