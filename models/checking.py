@@ -84,12 +84,12 @@ def _misshapen(value: object, kind: str, place: Place) -> Iterator[_Problem]:
         or (kind == "truth" and isinstance(value, bool))
         or (kind == "names" and isinstance(value, list | tuple) and all(isinstance(each, str) for each in value))
     ):
-        yield "wrong_kind", place, {"kind": kind}
+        yield f"needs_{kind}", place, {}
 
 
 def _misshapen_entry(value: object, kind: str, place: Place) -> Iterator[_Problem]:
     if not isinstance(value, Mapping):
-        yield "wrong_kind", place, {"kind": "entry"}
+        yield "needs_entry", place, {}
         return
     keys = _KEYS[kind]
     for key, each in value.items():
@@ -122,6 +122,9 @@ def _wrong_comparisons(comparisons: Sequence[_Entry]) -> Iterator[_Problem]:
         for name in comparison.get("expressions", {})
     ]
     yield from _misnamed(expressions)
+    for name, place in expressions:
+        if name.endswith(("_l", "_r")):
+            yield "named_like_a_column", place, {"found": name}
     plain = [comparison for comparison in comparisons if not _is_interaction(comparison)]
     learned = {f"{comparison['name']}.{level['name']}": level for comparison in plain for level in comparison["level"]}
     for i, comparison in enumerate(comparisons):

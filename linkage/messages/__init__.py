@@ -27,3 +27,12 @@ def say(key: str, language: str, **facts: object) -> str:
         KeyError: there is no such message.
     """
     return catalogue()[key][language].format(**facts)
+
+
+def word(key: str, language: str) -> str:
+    """The text of a message without facts; of a name that has none, the last part of its key, in words.
+
+    A specification of one's own has comparisons, levels, cautions and strata that no message knows.
+    """
+    texts = catalogue().get(key)
+    return texts[language] if texts else key.rpartition(".")[2].replace("_", " ")

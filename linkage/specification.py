@@ -1,0 +1,243 @@
+"""A specification as a document: read from a file, checked down to its SQL, and every mistake named with its line."""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from linkage.blocking import Budget, plan_blocking
+from linkage.errors import UserError
+from linkage.scoring import compared_tables, compile_levels, measure_registry, pair_columns, records, with_steps
+from linkage.standardise import standardise
+from linkage.tables import CITIZENS, DOSES
+from models import Specification, SpecificationError, load
+
+__all__ = ["read_specification"]
+
+_LINE = re.compile(r" \(at line ([0-9]+),.*\)$")
+_OUTPUT_COLUMNS = frozenset({"dose_id", "citizen_id", "rank", "probability", "match_weight"})
+"""What stands beside the levels in the files of a run: no comparison may be called so."""
+
+_SIDES = {"doses": "l", "citizens": "r"}
+_Place = tuple[str | int, ...]
+
+
+def read_specification(name: str) -> Specification:
+    """A specification by the path of its TOML file, or by the name of one that is shipped.
+
+    Its SQL is tried on empty tables, with nothing but the standardised records in reach: no file can be read, no
+    statement but an expression is taken.
+
+    Raises:
+        UserError: there is none, or it cannot be used; the message names file, line and entry.
+    """
+    path = Path(name)
+    if not path.is_file():
+        shipped = sorted(Path(each.name).stem for each in files("models").iterdir() if each.name.endswith(".toml"))
+        if name not in shipped:
+            raise UserError("specification.none", name=name, shipped=", ".join(shipped))
+        return load(name)
+    text = _text(path)
+    try:
+        data = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        found = _LINE.search(str(error))
+        line = int(found[1]) if found else text.count("\n") + 1
+        raise UserError("specification.syntax", file=path, line=line, reason=_LINE.sub("", str(error))) from error
+    try:
+        specification = Specification.from_dict(data)
+        _check_sql(specification, data)
+    except SpecificationError as error:
+        place = {"file": path, "line": _line_of(text, error.place), "where": error.where}
+        raise UserError(f"specification.{error.problem}", **place, **error.facts) from error
+    return specification
+
+
+def _text(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError("specification.unreadable", file=path, reason=error.strerror) from error
+    try:
+        # a byte-order mark is what some editors put before the first line
+        return content.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        raise UserError("specification.encoding", file=path, line=content.count(b"\n", 0, error.start) + 1) from error
+
+
+def _line_of(text: str, place: _Place) -> int:
+    """The line where the entry begins, or what it stands in: a mistake may be that it is not there."""
+    lines = dict(_lines(text))
+    return next((lines[place[:size]] for size in range(len(place), 0, -1) if place[:size] in lines), 1)
+
+
+def _lines(text: str) -> Iterator[tuple[_Place, int]]:
+    """The place and first line of every table and key of a sound TOML text."""
+    entries: dict[_Place, int] = {}
+    table: _Place = ()
+    statement: list[str] = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        statement.append(line)
+        try:
+            parsed = tomllib.loads("\n".join(statement))
+        except tomllib.TOMLDecodeError:
+            continue  # goes on in the next line
+        first, statement = number - len(statement) + 1, []
+        if line.lstrip().startswith("[") and first == number:
+            table = _table(parsed, entries)
+            yield table, number
+        elif parsed:
+            place = table
+            while isinstance(parsed, dict) and len(parsed) == 1:
+                [(key, parsed)] = parsed.items()
+                place = (*place, key)
+                yield place, first
+
+
+def _table(header: object, entries: dict[_Place, int]) -> _Place:
+    """The place of a table by its header as parsed; ``entries`` counts what lists of tables have so far."""
+    place: _Place = ()
+    while isinstance(header, dict) and header:
+        [(key, header)] = header.items()
+        place = (*place, key)
+        if isinstance(header, list):
+            [header] = header
+            entries[place] = entries.get(place, 0) + 1
+        if place in entries:
+            place = (*place, entries[place] - 1)
+    return place
+
+
+def _check_sql(specification: Specification, data: object) -> None:
+    """Try every condition, expression and column name on empty tables.
+
+    Raises:
+        SpecificationError: one cannot be used.
+    """
+    with duckdb.connect() as connection:
+        _empty_records(connection, specification)
+        trial = _Trial(connection, data)
+        for name, sql in specification.columns.items():
+            for table in _SIDES:
+                trial.add(f"{table}_records", name, ("columns", name), sql)
+        columns = _columns(connection, "citizens_records")
+        for place, name, is_list in _named_columns(specification):
+            trial.named(name, columns, place, is_list=is_list)
+        _pair_records(connection)
+        for i, comparison in enumerate(specification.comparisons):
+            if comparison.name in _OUTPUT_COLUMNS:
+                raise SpecificationError("name_is_reserved", data, ("comparison", i, "name"), found=comparison.name)
+            for name, sql in comparison.expressions.items():
+                trial.add("pairs", name, ("comparison", i, "expressions", name), sql)
+        for place, sql in _conditions(specification):
+            if (kind := trial.kind("pairs", place, sql)) != "BOOLEAN":
+                raise SpecificationError("no_condition", data, place, found=kind.lower())
+        trial.whole(specification)
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """Tries SQL on empty tables; a SpecificationError names the place in ``data`` of what the engine refuses."""
+
+    connection: duckdb.DuckDBPyConnection
+    data: object
+
+    def kind(self, table: str, place: _Place, sql: str) -> str:
+        """The type of an expression over a table."""
+        try:
+            duckdb.SQLExpression(sql)  # one expression, whole: no statement, no bracket left open, no FROM of its own
+            described = self.connection.execute(f"DESCRIBE SELECT *, ({sql}) FROM {table}").fetchall()
+        except duckdb.Error as error:
+            raise SpecificationError("sql", self.data, place, reason=_said(error)) from error
+        return str(described[-1][1])
+
+    def add(self, table: str, name: str, place: _Place, sql: str) -> None:
+        """Make an expression a column of a table, for those that follow."""
+        if name in _columns(self.connection, table):
+            raise SpecificationError("name_is_taken", self.data, place, found=name)
+        self.kind(table, place, sql)
+        try:
+            self.connection.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT *, ({sql}) AS {name} FROM {table}")
+            self.kind(table, place, name)
+        except duckdb.Error as error:
+            raise SpecificationError("not_a_name", self.data, place, found=name) from error
+
+    def whole(self, specification: Specification) -> None:
+        """Run all parts together, as a run does: one may be sound by itself alone."""
+        compared = "doses_compared AS l JOIN citizens_compared AS r ON l.key = r.key"
+        pairs = f"SELECT l.key AS dose_key, {pair_columns(specification)} FROM {compared}"
+        try:
+            compared_tables(self.connection, specification)
+            plan_blocking(self.connection, specification, Budget())
+            measure_registry(self.connection, specification)
+            self.connection.execute(with_steps(pairs, compile_levels(specification, ("dose_key",))) + " FROM levels")
+        except duckdb.Error as error:
+            raise SpecificationError("sql", self.data, (), reason=_said(error)) from error
+
+    def named(self, name: str, columns: dict[str, str], place: _Place, *, is_list: bool) -> None:
+        """Check that a column that an entry names is there, and holds lists where they are wanted."""
+        if name not in columns:
+            raise SpecificationError("no_such_column", self.data, place, found=name)
+        if is_list and not columns[name].endswith("[]"):
+            raise SpecificationError("no_list", self.data, place, found=name)
+
+
+def _empty_records(connection: duckdb.DuckDBPyConnection, specification: Specification) -> None:
+    """Make ``doses_records`` and ``citizens_records``, over which ``[columns]`` are worked out, in reach of no file."""
+    for schema in (DOSES, CITIZENS):
+        columns = ", ".join(f"{column} VARCHAR" for column in schema.columns)
+        connection.execute(f"CREATE TABLE {schema.name} (key BIGINT, {columns})")
+    standardise(connection, {table: f"{table}_standardised" for table in _SIDES})
+    for table in _SIDES:
+        relation = records(connection, specification, table)
+        connection.execute(f"CREATE TABLE {table}_records AS FROM {relation}")
+    connection.execute("SET enable_external_access = false")
+
+
+def _pair_records(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make ``pairs``: the columns of a dose with ``_l`` behind, and of a citizen with ``_r``."""
+    columns = [
+        f"{side}.{column} AS {column}_{side}"
+        for table, side in _SIDES.items()
+        for column in _columns(connection, f"{table}_records")
+    ]
+    connection.execute(
+        f"CREATE TABLE pairs AS SELECT {', '.join(columns)} FROM doses_records AS l, citizens_records AS r"
+    )
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
+    """Column → type."""
+    return {name: kind for name, kind, *_ in connection.execute(f"DESCRIBE {table}").fetchall()}
+
+
+def _named_columns(specification: Specification) -> Iterator[tuple[_Place, str, bool]]:
+    """The columns that entries name, and whether a list is wanted."""
+    for i, rule in enumerate(specification.blocking):
+        yield from ((("blocking", i, "on"), name, rule.any_of) for name in rule.on)
+        yield from ((("blocking", i, "split"), name, False) for name in rule.split)
+    for i, comparison in enumerate(specification.comparisons):
+        for j, level in enumerate(comparison.levels):
+            named = {"frequency": (level.frequency,), "together": level.together, "apart": (level.apart,)}
+            for key, names in named.items():
+                yield from ((("comparison", i, "level", j, key), name, False) for name in names if name)
+
+
+def _conditions(specification: Specification) -> Iterator[tuple[_Place, str]]:
+    for i, comparison in enumerate(specification.comparisons):
+        yield ("comparison", i, "missing"), comparison.missing
+        for j, level in enumerate(comparison.levels):
+            for key, sql in (("when", level.when), ("beside", level.beside)):
+                if sql is not None:
+                    yield ("comparison", i, "level", j, key), sql
+
+
+def _said(error: duckdb.Error) -> str:
+    """What the engine says, without the statement it was tried in."""
+    said, _, _ = str(error).partition("\n\nLINE")
+    return " ".join(said.split())[:300]
