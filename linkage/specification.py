@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
@@ -30,7 +29,7 @@ _Place = tuple[str | int, ...]
 def read_specification(name: str) -> Specification:
     """A specification by the path of its TOML file, or by the name of one that is shipped.
 
-    Its SQL is tried on empty tables, with nothing but the standardised records in reach: no file can be read, no
+    Its SQL is tried on empty records, with nothing but the standardised records in reach: no file can be read, no
     statement but an expression is taken.
 
     Raises:
@@ -114,7 +113,7 @@ def _table(header: object, entries: dict[_Place, int]) -> _Place:
 
 
 def _check_sql(specification: Specification, data: object) -> None:
-    """Try every condition, expression and column name on empty tables.
+    """Try every condition, expression and column name on empty records.
 
     Raises:
         SpecificationError: one cannot be used.
@@ -142,7 +141,7 @@ def _check_sql(specification: Specification, data: object) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
-    """Tries SQL on empty tables; a SpecificationError names the place in ``data`` of what the engine refuses."""
+    """Tries SQL on empty records; a SpecificationError names the place in ``data`` of what the engine refuses."""
 
     connection: duckdb.DuckDBPyConnection
     data: object
@@ -192,6 +191,7 @@ def _empty_records(connection: duckdb.DuckDBPyConnection, specification: Specifi
     for schema in (DOSES, CITIZENS):
         columns = ", ".join(f"{column} VARCHAR" for column in schema.columns)
         connection.execute(f"CREATE TABLE {schema.name} (key BIGINT, {columns})")
+        connection.execute(f"INSERT INTO {schema.name} (key) VALUES (0)")
     standardise(connection, {table: f"{table}_standardised" for table in _SIDES})
     for table in _SIDES:
         relation = records(connection, specification, table)

@@ -128,18 +128,18 @@ def _wrong_comparisons(comparisons: Sequence[_Entry]) -> Iterator[_Problem]:
     plain = [comparison for comparison in comparisons if not _is_interaction(comparison)]
     learned = {f"{comparison['name']}.{level['name']}": level for comparison in plain for level in comparison["level"]}
     for i, comparison in enumerate(comparisons):
-        place: Place = ("comparison", i, "level")
+        levels: Place = ("comparison", i, "level")
         *before, last = comparison["level"]
-        yield from _misnamed([(level["name"], (*place, j, "name")) for j, level in enumerate(comparison["level"])])
+        yield from _misnamed([(level["name"], (*levels, j, "name")) for j, level in enumerate(comparison["level"])])
         for j, level in enumerate(before):
             if "when" not in level:
-                yield "only_the_last_level_takes_the_rest", (*place, j), {}
+                yield "only_the_last_level_takes_the_rest", (*levels, j), {}
             if _is_interaction(comparison) and not level.get("together"):
-                yield "lacks_together", (*place, j), {}
+                yield "lacks_together", (*levels, j), {}
         if "when" in last:
-            yield "last_level_takes_the_rest", (*place, len(before), "when"), {}
+            yield "last_level_takes_the_rest", (*levels, len(before), "when"), {}
         for j, level in enumerate(comparison["level"]):
-            yield from _wrong_level(level, (*place, j), learned)
+            yield from _wrong_level(level, (*levels, j), learned)
 
 
 def _wrong_level(level: _Entry, place: Place, learned: Mapping[str, _Entry]) -> Iterator[_Problem]:
