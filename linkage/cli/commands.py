@@ -27,6 +27,7 @@ from linkage.cli.flags import (
     threads,
 )
 from linkage.cli.models import MODEL, model_in_use, read_model
+from linkage.cli.suggesting import INPUTS, check_inputs, suggest_doses
 from linkage.errors import UserError
 from linkage.explain import explain
 from linkage.messages import say
@@ -60,6 +61,9 @@ def _synth(flags: argparse.Namespace) -> Result:
 
 
 def _train(flags: argparse.Namespace) -> Result:
+    check_inputs(flags)
+    if flags.suggest:
+        return suggest_doses(flags)
     job = TrainJob(
         doses=flags.doses,
         citizens=flags.citizens,
@@ -226,8 +230,7 @@ COMMANDS: tuple[Command | Group, ...] = (
     Command(
         "train",
         (
-            *TABLES,
-            Flag("--labels", NEEDED),
+            *INPUTS,
             Flag("--out", {"required": True, "type": Path, "metavar": "MODEL"}),
             Flag("--max-false-link-rate", {"type": float, "default": 1 / 2500, "metavar": "R"}),
             Flag("--seed", {"type": _seed, "default": 1, "metavar": "S"}),
