@@ -44,7 +44,7 @@ def weights_chart(bins: Sequence[WeightBin], language: str) -> str:
         axes.set_ylabel(say("evaluation_doses", language))
         _legend(axes)
 
-    return _svg("weights", draw)
+    return svg("weights", draw)
 
 
 def reliability_chart(bins: Sequence[ReliabilityBin], language: str) -> str:
@@ -75,7 +75,7 @@ def reliability_chart(bins: Sequence[ReliabilityBin], language: str) -> str:
         axes.set_xlabel(say("evaluation_predicted", language))
         axes.set_ylabel(say("evaluation_realised", language))
 
-    return _svg("reliability", draw)
+    return svg("reliability", draw)
 
 
 def trade_off_chart(points: Sequence[ThresholdPoint], overall: Figures, language: str) -> str:
@@ -106,7 +106,7 @@ def trade_off_chart(points: Sequence[ThresholdPoint], overall: Figures, language
         axes.set_ylabel(say("evaluation_precision", language))
         _legend(axes)
 
-    return _svg("trade-off", draw)
+    return svg("trade-off", draw)
 
 
 def _bits(probability: float) -> float:
@@ -132,7 +132,7 @@ def _legend(axes: Axes) -> None:
     axes.legend(frameon=False, labelcolor=STYLES["ink"], loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
 
 
-def _svg(name: str, draw: Callable[[Axes], None]) -> str:
+def svg(name: str, draw: Callable[[Axes], None]) -> str:
     """Draw on fresh axes; ids carry ``name``, so that several charts live in one page."""
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name, "font.size": 11, "legend.fontsize": "medium"}):
         figure = Figure(figsize=SIZE, layout="constrained")
