@@ -28,7 +28,7 @@ def environment(language: str, *packages: str) -> Environment:
 
 def count(number: int, language: str) -> str:
     """1234567 as 1,234,567 or 1.234.567."""
-    return _localised(f"{number:,}", language)
+    return localised(f"{number:,}", language)
 
 
 def percent(share: float | None, language: str) -> str:
@@ -39,9 +39,10 @@ def percent(share: float | None, language: str) -> str:
     decimals = 1
     while decimals < 5 and 0 < left < 10 ** (1 - decimals):
         decimals += 1
-    return _localised(f"{share * 100:,.{decimals}f}", language) + "\u00a0%"
+    return localised(f"{share * 100:,.{decimals}f}", language) + "\u00a0%"
 
 
-def _localised(number: str, language: str) -> str:
+def localised(number: str, language: str) -> str:
+    """A number as English writes it, with the points and commas of the language."""
     thousands, point = POINTS[language]
     return number.translate({ord(","): thousands, ord("."): point})
