@@ -246,7 +246,8 @@ def _verdict(shifts: Sequence[Shift], doses: int, reference: int, doses_each: fl
 def score_bins(reference: Profile) -> tuple[int, ...]:
     """The least whole bits of each bin of match weights: tenths of the reference's doses, as far as ties allow."""
     scored = sum(reference.bits.values())
-    starts, before = [], 0
+    starts: list[int] = []
+    before = 0
     for bits in sorted(reference.bits):
         if before >= len(starts) * scored / SCORE_BINS:
             starts.append(bits)

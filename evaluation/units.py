@@ -88,7 +88,7 @@ def measure_units(
         kinds: of units in ``counts``.
     """
     found: list[tuple[_Counts, int, float, float]] = []
-    looked_at = {}
+    looked_at: dict[str, int] = {}
     for kind in kinds:
         for aspect in ("decision", "match_weight", *comparisons):
             counts = _counted(connection, kind, aspect, score_bins)
