@@ -105,10 +105,10 @@ def count_levels(
 ) -> Seen:
     """Count the pairs on each level, by weight, with intervals that know of weights and of pairs that belong together.
 
-    The effective number of pairs is (Σw)² / Σw² (Kish 1965, section 11.7). The interval of a share p is that of
-    Clopper & Pearson 1934 with p · n and n pairs, where n = p (1 - p) / variance and the variance is the linearised one
-    of a weighted mean between clusters drawn with replacement (Korn & Graubard 1998); n is never above the
-    effective number of pairs, nor, where the variance says nothing (p is 0 or 1), above that of clusters.
+    The effective number of pairs is (Σw)² / Σw² (Kish 1965, section 11.7). The variance of a share is the linearised
+    one of a weighted mean between clusters (Korn & Graubard 1998). An end of the interval is that of the beta
+    distribution with the mean and variance of the share once one more pair, as heavy as the heaviest cluster, is on the
+    level, or off it: as Fay & Feuer 1997, section 2, do for rates. Where all weigh alike it is Clopper & Pearson's.
 
     The order of the pairs changes no bit of the result.
 
@@ -139,13 +139,23 @@ def count_levels(
     own = _sums(cell_level, cell**2, count)
     crossed = _sums(cell_level, cell * together[cluster], count)
     variance = (own - 2 * p * crossed + p**2 * between) / whole**2 * (number / max(number - 1, 1))
-    inside = (p > 0) & (p < 1)
-    of_pairs = p * (1 - p) / np.maximum(np.where(inside, variance, 1.0), p * (1 - p) / size)
-    n = np.where(inside, of_pairs, min(size, whole**2 / between))
-    tail = (1 - CONFIDENCE) / 2
-    low = np.where(p > 0, betaincinv(np.maximum(p * n, 1e-9), (1 - p) * n + 1, tail), 0.0)
-    high = np.where(p < 1, betaincinv(p * n + 1, np.maximum((1 - p) * n, 1e-9), 1 - tail), 1.0)
+    low, high = _ends(p, np.maximum(variance, 0.0), float(together.max() / whole))
     return Seen(len(level), p * size, low, high)
+
+
+def _ends(p: Floats, variance: Floats, largest: float) -> tuple[Floats, Floats]:
+    """Both ends, of shares with a variance, where the heaviest cluster is the share ``largest`` of all."""
+    tail = (1 - CONFIDENCE) / 2
+    high = _end(p, variance, largest, 1 - tail)
+    return np.where(p > 0, 1 - _end(1 - p, variance, largest, 1 - tail), 0.0), np.where(p < 1, high, 1.0)
+
+
+def _end(p: Floats, variance: Floats, largest: float, confidence: float) -> Floats:
+    with_one = (p + largest) / (1 + largest)
+    of_it = (variance + largest**2 * (1 - p)) / (1 + largest) ** 2
+    n = with_one * (1 - with_one) / np.maximum(of_it, 1e-300)
+    end: Floats = betaincinv(np.maximum(with_one * n, 1e-9), np.maximum((1 - with_one) * n, 1e-9), confidence)
+    return end
 
 
 def _sums(place: NDArray[np.int64], values: Floats, count: int) -> Floats:

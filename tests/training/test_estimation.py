@@ -1,6 +1,7 @@
 """m and u: known ones are found again, biased samples are weighed right, and no level is impossible or certain."""
 
 from dataclasses import replace
+from random import Random
 
 import duckdb
 import numpy as np
@@ -9,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from models import Calibration, Comparison, Level, LevelParameters, Model, Specification, Thresholds
-from training.estimation import estimate, reaches
+from models import BlockingRule, Calibration, Comparison, Level, LevelParameters, Model, Specification, Thresholds
+from training.estimation import estimate, random_pairs, reaches
 from training.shares import Share
 
 CITIZENS = 1_000_000
@@ -181,12 +182,20 @@ BY_VALUE = Specification("by_value", {}, (), (VALUES,))
 
 
 def reached(
-    seed: int, doses: int, citizens: int, *, whole: float = 0.8, biased: bool = False, threads: int = 2
+    seed: int,
+    doses: int,
+    citizens: int,
+    *,
+    whole: float = 0.8,
+    biased: bool = False,
+    threads: int = 2,
+    reverse: bool = False,
 ) -> tuple[dict[str, float], float]:
     """Reaches of ``VALUES``, and the share of all pairs of a dose and another citizen of its value typed whole.
 
     Values are of very different sizes; this share of the doses of common ones is typed whole, and few others.
-    ``biased``: doses typed whole are sampled twice as often, and weighted for it.
+    ``biased``: doses typed whole are sampled twice as often, and weighted for it. ``reverse``: all rows stand the other
+    way round, and get their keys by that.
     """
     generator = np.random.default_rng(seed)
     value = (generator.random(citizens) ** 3 * 20).astype(int)
@@ -200,17 +209,22 @@ def reached(
     shares = np.bincount(value, minlength=20) / citizens
     with duckdb.connect() as connection:
         connection.execute(f"SET threads = {threads}")
-        keys = np.arange(citizens)
+        keys, dose_keys = (np.arange(size) for size in (citizens, len(typed)))
+        if reverse:
+            keys, dose_keys = keys[::-1].copy(), dose_keys[::-1].copy()
+        ids, dose_ids = np.arange(citizens), np.arange(len(typed))
         tables = {
-            "citizens": {"key": keys, "value": value, "code": keys, "whole": keys >= 0} | {"share": shares[value]},
-            "doses": {"key": np.arange(len(typed)), "value": value[citizen], "code": citizen, "whole": typed},
+            "citizens": {"key": keys, "citizen_id": ids, "value": value, "code": ids, "whole": ids >= 0}
+            | {"share": shares[value]},
+            "doses": {"key": dose_keys, "dose_id": dose_ids, "value": value[citizen], "code": citizen, "whole": typed},
         }
         for name, columns in tables.items():
             connection.register(f"{name}_made", columns)
             connection.execute(f"CREATE TABLE {name}_compared AS FROM {name}_made ORDER BY key")
-            connection.execute(f"CREATE VIEW {name} AS SELECT key, key AS {name[:-1]}_id FROM {name}_compared")
+            connection.execute(f"CREATE VIEW {name} AS SELECT key, {name[:-1]}_id FROM {name}_compared")
         connection.execute("ALTER TABLE citizens_compared RENAME share TO frequency_value")
-        known = {"dose_key": np.arange(len(typed)), "citizen_key": citizen, "weight": 1 / sampled}
+        known = {"dose_key": dose_keys, "citizen_key": keys[citizen], "weight": 1 / sampled}
+        known = {name: values[np.argsort(dose_keys)] for name, values in known.items()}
         found = reaches(connection, BY_VALUE, known, seed)
         assert connection.execute("SELECT count(*) FROM duckdb_tables() WHERE internal = false").fetchall() == [(2,)]
     return {name: share.estimate for name, share in found["value"].items()}, expected
@@ -286,8 +300,115 @@ def test_what_is_learned_can_be_read_again_even_where_all_citizens_agree(
         same_value=same_value,
         reach=reach,
     )
-    specification = Specification("one", {}, (), (comparison,))
+    specification = Specification("one", {}, (BlockingRule("value", ("value",)),), (comparison,))
     strata = specification.stratum_names
     thresholds = Thresholds(dict.fromkeys(strata, 0.9), 0.1)
     model = Model("one", specification, {"place": found}, 0.9, dict.fromkeys(strata, Calibration()), thresholds)
     assert Model.from_json(model.to_json()) == model
+
+
+@st.composite
+def labelled(draw: st.DrawFn) -> dict[str, NDArray[np.generic]]:
+    """Labelled pairs of few persons, with weights of any size."""
+    size = draw(st.integers(1, 60))
+    columns = {"levels": st.integers(0, 4), "is_match": st.booleans(), "weights": st.floats(0.01, 1e6)}
+    parts = {name: np.array(draw(st.lists(each, min_size=size, max_size=size))) for name, each in columns.items()}
+    persons = draw(st.lists(st.integers(0, 12), min_size=size, max_size=size))
+    return parts | {"levels": parts["levels"].astype(np.uint8), "persons": np.array([f"p{n}" for n in persons])}
+
+
+def learn_labelled(
+    labels: dict[str, NDArray[np.generic]], strangers: list[int], order: NDArray[np.intp] | None = None
+) -> dict[str, LevelParameters]:
+    parts = labels if order is None else {name: values[order] for name, values in labels.items()}
+    return estimate(
+        COMPARISON,
+        **parts,  # type: ignore[arg-type]
+        random_levels=np.array(strangers, dtype=np.uint8),
+        absent=np.zeros(len(parts["levels"]), dtype=bool),
+        same_value={},
+        reach={},
+        hard_negatives=3.0,
+        citizens=500,
+    )
+
+
+@given(labelled(), LEVELS, st.randoms(use_true_random=False))
+@settings(max_examples=60, deadline=None)
+def test_the_order_of_the_pairs_changes_no_bit(
+    labels: dict[str, NDArray[np.generic]], strangers: list[int], random: Random
+) -> None:
+    order = list(range(len(labels["levels"])))
+    random.shuffle(order)
+    shuffled = list(strangers)
+    random.shuffle(shuffled)
+    assert learn_labelled(labels, shuffled, np.array(order)) == learn_labelled(labels, strangers)
+
+
+@given(labelled(), LEVELS)
+@settings(max_examples=80, deadline=None)
+def test_what_no_match_was_seen_on_is_never_evidence_for_a_match(
+    labels: dict[str, NDArray[np.generic]], strangers: list[int]
+) -> None:
+    found = learn_labelled(labels, strangers)
+    seen = set(labels["levels"][labels["is_match"].astype(bool)]) - {0}
+    for place, level in enumerate(found.values(), start=1):
+        if place not in seen:
+            assert level.m <= level.u
+            assert level.positives == 0
+    assert sum(level.prior for level in found.values()) <= 1 + 1e-12
+
+
+@given(labelled(), LEVELS)
+@settings(max_examples=80, deadline=None)
+def test_every_estimate_is_in_its_interval_and_every_end_is_a_number(
+    labels: dict[str, NDArray[np.generic]], strangers: list[int]
+) -> None:
+    for level in learn_labelled(labels, strangers).values():
+        ends = level.m_interval, level.u_interval, level.weight_interval
+        for value, interval in zip((level.m, level.u, np.log2(level.m / level.u)), ends, strict=True):
+            assert interval is not None
+            assert np.isfinite(interval).all()
+            assert interval[0] - 1e-9 <= value <= interval[1] + 1e-9
+
+
+def test_evidence_against_grows_with_the_matches_that_are_not_there() -> None:
+    strangers = np.array([1] * 3 + [2] * 997, dtype=np.uint8)
+    comparison = Comparison("name", "", (Level("rare", "a"), Level("often", "b"), Level("usual")), {})
+    bits = []
+    for matches in (0, 10, 1000, 100_000):
+        levels = np.full(matches, 3, dtype=np.uint8)
+        ones = np.ones(matches)
+        found = learn(levels, ones > 0, ones, strangers, comparison=comparison)
+        bits.append([np.log2(level.m / level.u) for level in found.values()])
+    rare, often, _ = np.array(bits).T
+    assert often == pytest.approx([0, -5, -11.6, -18.2], abs=0.1)
+    # 10 matches that are not on a level of 3 strangers in 1,000 are no news; 100,000 are
+    assert rare == pytest.approx([0, 0, -3.4, -10.0], abs=0.2)
+
+
+def pairs_drawn(reverse: bool, threads: int) -> list[tuple[str, str]]:
+    """Random pairs of 300 doses and 500 citizens, whose rows stand in the order of their ids or the other way round."""
+    with duckdb.connect() as connection:
+        connection.execute(f"SET threads = {threads}")
+        for name, size in (("dose", 300), ("citizen", 500)):
+            key = f"{size - 1} - n" if reverse else "n"
+            connection.execute(
+                f"CREATE TABLE {name}s AS SELECT n AS key, 'x' || {key} AS {name}_id FROM range({size}) t(n)"
+            )
+            connection.execute(f"CREATE TABLE {name}s_compared AS SELECT key FROM {name}s ORDER BY hash(key)")
+        random_pairs(connection, 2000, 5)
+        return connection.execute(
+            "SELECT dose_id, citizen_id FROM random_pairs JOIN doses ON doses.key = dose_key"
+            " JOIN citizens ON citizens.key = citizen_key ORDER BY number"
+        ).fetchall()
+
+
+def test_random_pairs_follow_neither_the_order_of_the_rows_nor_the_threads() -> None:
+    drawn = pairs_drawn(reverse=False, threads=2)
+    assert pairs_drawn(reverse=True, threads=1) == drawn
+    assert len(set(drawn)) > 1900
+
+
+def test_reach_does_not_follow_the_order_of_the_rows() -> None:
+    assert reached(4, 300, 500, reverse=True) == reached(4, 300, 500)
