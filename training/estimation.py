@@ -79,10 +79,10 @@ def same_value_shares(connection: duckdb.DuckDBPyConnection, specification: Spec
 
 def estimate(
     comparison: Comparison,
-    levels: NDArray[np.uint8],
+    levels: NDArray[np.integer[Any]],
     is_match: NDArray[np.bool_],
     weights: NDArray[np.float64],
-    random_levels: NDArray[np.uint8],
+    random_levels: NDArray[np.integer[Any]],
     *,
     absent: NDArray[np.bool_],
     same_value: Mapping[str, float],

@@ -101,7 +101,7 @@ class Seen:
 
 
 def count_levels(
-    levels: NDArray[np.uint8], count: int, weights: Floats | None = None, clusters: NDArray[Any] | None = None
+    levels: NDArray[np.integer[Any]], count: int, weights: Floats | None = None, clusters: NDArray[Any] | None = None
 ) -> Seen:
     """Count the pairs on each level, by weight, with intervals that know of weights and of pairs that belong together.
 
