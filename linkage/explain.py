@@ -8,9 +8,9 @@ from typing import Any
 import duckdb
 
 from linkage.errors import UserError
-from linkage.messages import say
+from linkage.messages import catalogue, say, word
 from linkage.scoring import bits_column
-from models import Model, ModelError
+from models import NEVER, Model, ModelError
 
 __all__ = ["CandidateExplanation", "Explanation", "explain"]
 
@@ -24,6 +24,8 @@ FIELDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "phone": (("phone",), ("phone",)),
     "insurance_no": (("health_insurance_no",), ("health_insurance_no",)),
     "life": (("injected_on",), ("deceased_on",)),
+    "number": (("national_id",), ("citizen_id", "previous_ids")),
+    "address": (("address", "commune", "district", "province"), ("address", "commune", "district", "province")),
 }
 """What a comparison looks at, as typed: the dose's columns and the citizen's."""
 
@@ -204,18 +206,23 @@ def _reason(
 ) -> tuple[str, dict[str, Any]]:
     """Why a dose with candidates was decided as it was."""
     best, margin = candidates[0], decision["margin"]
-    facts = {"probability": f"{best.probability:.6f}", "threshold": f"{model.thresholds.accept:.6f}"}
+    accept = model.thresholds.accept[decision["stratum"]]
+    facts = {"probability": f"{best.probability:.6f}", "threshold": f"{accept:.6f}"}
     if decision["decision"] == "accept":
         return "explain.accept", facts
     if decision["decision"] == "no_match":
         return "explain.no_match", {"threshold": f"{model.thresholds.review:.4f}"}
-    if decision["caution"] is not None and best.probability >= model.thresholds.accept:
-        return f"caution.{decision['caution']}", {}
+    if decision["caution"] is not None and best.probability >= min(model.thresholds.accept.values()):
+        key = f"caution.{decision['caution']}"
+        return (
+            (key, {}) if key in catalogue() else ("explain.caution", {"caution": decision["caution"].replace("_", " ")})
+        )
     if margin is not None and margin < TIE_BITS:
         return "explain.tie", facts
     if margin is not None and margin < CLOSE_BITS and candidates[1].probability > UNLIKELY:
         return "explain.close", facts | {"margin": f"{margin:.1f}"}
-    return "explain.not_enough", facts
+    unproven = decision["caution"] is None and accept == NEVER
+    return "explain.unproven" if unproven else "explain.not_enough", facts
 
 
 def _set_aside(decision: dict[str, Any], problems: list[str]) -> tuple[tuple[str, dict[str, Any]], ...]:
@@ -235,8 +242,11 @@ def _worded(facts: dict[str, Any], language: str) -> dict[str, Any]:
 
 def _level(comparison: str, level: str, language: str) -> str:
     if level == "missing":
-        return say("level.missing", language, comparison=say(f"comparison.{comparison}", language))
-    return say(f"level.{comparison}.{level}", language)
+        return say("level.missing", language, comparison=word(f"comparison.{comparison}", language))
+    key = f"level.{comparison}.{level}"
+    if key not in catalogue():
+        return f"{word(f'comparison.{comparison}', language)}: {word(key, language)}"
+    return word(key, language)
 
 
 def _heading(number: int, candidate: CandidateExplanation, language: str) -> str:

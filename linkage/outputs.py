@@ -37,7 +37,7 @@ def _decisions(model: Model) -> str:
     return f"""
         SELECT o.dose_id, o.decision, o.outcome, c.citizen_id, o.probability, o.match_weight,
           u.citizen_id AS runner_up_citizen_id, o.margin, [{rules}][o.rule + 1] AS rule,
-          '{model.name}@{model.digest[:12]}' AS model, o.caution,
+          '{model.name}@{model.digest[:12]}' AS model, o.caution, o.stratum,
           o.id_kind, o.id_repair, o.province, o.district, o.commune, o.facility_id
         FROM decisions AS o
         LEFT JOIN citizens AS c ON c.key = o.citizen_key

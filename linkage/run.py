@@ -177,7 +177,7 @@ def _decide(connection: duckdb.DuckDBPyConnection) -> None:
     CREATE TABLE decisions AS
     WITH decided AS (
       SELECT d.key, d.dose_id, d.facility_id, s.id_kind, s.id_repair, s.province, s.district, s.commune,
-        b.citizen_key, b.probability, b.match_weight, b.runner_up_key, b.margin, b.rule, b.caution,
+        b.citizen_key, b.probability, b.match_weight, b.runner_up_key, b.margin, b.rule, b.caution, b.stratum,
         s.foreign_national OR s.id_kind IS NOT DISTINCT FROM 'passport' AS abroad,
         CASE WHEN b.decision = 'accept' THEN 'accept'
              WHEN s.foreign_national THEN 'no_match'

@@ -12,9 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.checking import CAUTION, OTHER
 from models.specification import Comparison, Level, Specification
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+
+NEVER = math.nextafter(1, 2)
+"""An accept threshold that no probability reaches, not even one that rounds to 1."""
 
 
 class ModelError(ValueError):
@@ -85,9 +89,15 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Probabilities: accept the best candidate from ``accept`` on; below ``review`` for all together, no match."""
+    """Probabilities on which a dose is decided.
 
-    accept: float
+    Attributes:
+        accept: stratum → the best candidate is accepted from this probability on; ``NEVER`` where the labels proved
+            nothing, and for doses with a caution.
+        review: below this for all candidates together, no match.
+    """
+
+    accept: Mapping[str, float]
     review: float
 
 
@@ -97,7 +107,7 @@ class Model:
 
     Attributes:
         in_registry: probability that the citizen of a dose is in the registry and among its candidates.
-        calibration, cautioned: of the doses without and with a caution, whose evidence differs in kind.
+        calibration: stratum → how match weights become odds where the evidence is of that kind.
         evidence: what the parameters rest on: counts, digests, seed, versions, error rates measured on labels
             held apart. Plain data.
     """
@@ -106,9 +116,8 @@ class Model:
     specification: Specification
     parameters: Mapping[str, Mapping[str, LevelParameters]]
     in_registry: float
-    calibration: Calibration
+    calibration: Mapping[str, Calibration]
     thresholds: Thresholds
-    cautioned: Calibration = Calibration()
     evidence: Mapping[str, Any] = field(default_factory=dict)
 
     def m_u(self, comparison: Comparison, level: Level, registry: Registry) -> tuple[float, float]:
@@ -161,8 +170,7 @@ class Model:
                 for comparison, levels in self.parameters.items()
             },
             "in_registry": self.in_registry,
-            "calibration": asdict(self.calibration),
-            "cautioned": asdict(self.cautioned),
+            "calibration": {stratum: asdict(each) for stratum, each in self.calibration.items()},
             "thresholds": asdict(self.thresholds),
             "evidence": dict(self.evidence),
         }
@@ -185,9 +193,11 @@ class Model:
             version = data["schema_version"]
         except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
             raise ModelError(f"{type(error).__name__}: {error}") from error
-        if version != SCHEMA_VERSION:
-            raise ModelError(f"schema version {version}, this program reads {SCHEMA_VERSION}")
+        if not isinstance(version, int) or not 1 <= version <= SCHEMA_VERSION:
+            raise ModelError(f"schema version {version}, this program reads 1 to {SCHEMA_VERSION}")
         try:
+            for migrate in _MIGRATIONS[version - 1 :]:
+                data = migrate(data)
             model = cls(
                 name=data["name"],
                 specification=Specification.from_dict(data["specification"]),
@@ -196,8 +206,7 @@ class Model:
                     for comparison, levels in data["parameters"].items()
                 },
                 in_registry=data["in_registry"],
-                calibration=Calibration(**data["calibration"]),
-                cautioned=Calibration(**data["cautioned"]),
+                calibration={stratum: Calibration(**each) for stratum, each in data["calibration"].items()},
                 thresholds=Thresholds(**data["thresholds"]),
                 evidence=data["evidence"],
             )
@@ -220,6 +229,20 @@ class Model:
             raise ModelError(str(error)) from error
 
 
+def _from_1(data: dict[str, Any]) -> dict[str, Any]:
+    """Schema 1 knew doses with and without a caution, and no other strata."""
+    thresholds = data["thresholds"]
+    return {
+        **data,
+        "calibration": {OTHER: data["calibration"], CAUTION: data["cautioned"]},
+        "thresholds": {**thresholds, "accept": {OTHER: thresholds["accept"], CAUTION: NEVER}},
+    }
+
+
+_MIGRATIONS = (_from_1,)
+"""From each schema version to the next, the first from 1."""
+
+
 def _check(model: Model) -> None:
     """Raise ValueError where a number would make a decision meaningless, KeyError where one is missing."""
     if not re.fullmatch(r"[\w. -]{1,100}", model.name):
@@ -230,13 +253,14 @@ def _check(model: Model) -> None:
         raise ValueError("it has no comparison")
     numbers = {
         "in_registry": (model.in_registry, 0.0, 1.0),
-        "calibration.slope": (model.calibration.slope, 0.0, 100.0),
-        "calibration.intercept": (model.calibration.intercept, -10_000.0, 10_000.0),
-        "cautioned.slope": (model.cautioned.slope, 0.0, 100.0),
-        "cautioned.intercept": (model.cautioned.intercept, -10_000.0, 10_000.0),
-        "threshold accept": (model.thresholds.accept, 0.5, 2.0),
-        "threshold review": (model.thresholds.review, -math.ulp(0), model.thresholds.accept),
     }
+    lowest = min(model.thresholds.accept.values())
+    numbers["review threshold"] = (model.thresholds.review, -math.ulp(0), lowest)
+    for stratum in model.specification.stratum_names:
+        calibration, accept = model.calibration[stratum], model.thresholds.accept[stratum]
+        numbers[f"slope of {stratum}"] = (calibration.slope, 0.0, 100.0)
+        numbers[f"intercept of {stratum}"] = (calibration.intercept, -10_000.0, 10_000.0)
+        numbers[f"accept threshold of {stratum}"] = (accept, 0.5, 2.0)
     for comparison in model.specification.comparisons:
         for level in () if comparison.is_interaction else comparison.levels:
             learned = model.parameters[comparison.name][level.name]

@@ -12,13 +12,20 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 from matplotlib.figure import Figure
 
-from models import Comparison, Level, Model, Registry, to_splink
+from linkage.messages import say
+from models import NEVER, Comparison, Level, Model, Registry, to_splink
 
 SYNTHETIC = """**Synthetic people**: the labels were made by `linkage synth`. The model shows the method; train one on
 your own labels before deciding about real people."""
 
 SURE = 0.01
 """The chart states bits that independent comparisons would share less often than this; others are a dash."""
+
+
+def _odds(share: float) -> float:
+    """Log2 odds, within what a drawing can show."""
+    share = min(max(share, 2.0**-12), 1 - 2.0**-16)
+    return math.log2(share / (1 - share))
 
 
 def write_card(folder: Path, model: Model) -> None:
@@ -30,6 +37,7 @@ def write_card(folder: Path, model: Model) -> None:
     drawings = {
         "match_weights": _match_weights(model, registry),
         "dependence": _shared_bits(model.evidence["dependence"]),
+        "reliability": _reliability(model.evidence["reliability"]),
     }
     for name, figure in drawings.items():
         # without a salt of its own the drawing's ids differ from run to run
@@ -38,55 +46,98 @@ def write_card(folder: Path, model: Model) -> None:
     (folder / "card.md").write_text(_card(model), encoding="utf-8")
 
 
+_RATES = "false links of accepts | 95 % interval | proven at most | missed links of no-match | 95 % interval"
+
+
 def _card(model: Model) -> str:
     evidence = model.evidence
-    labels, thresholds = evidence["labels"], evidence["thresholds"]
+    labels, thresholds, reliability = evidence["labels"], evidence["thresholds"], evidence["reliability"]
     rows = "\n".join(
         _row(model, comparison, level) for comparison in model.specification.comparisons for level in comparison.levels
     )
+    strata = "\n".join(_stratum(model, name, found) for name, found in thresholds["strata"].items())
     return f"""# Model {model.name}
 
 Digest `{model.digest[:12]}`, specification `{model.specification.name}`, seed {evidence["seed"]}.
 
+## Intended use
+Linking dose records to registry citizens where a wrong link is worse than a review: what is below the thresholds goes
+to clerks. It decides about records like those it was trained on, against the registry they were drawn from; `linkage
+evaluate` says when a run has drifted from them. Not for finding persons, and not where no clerk follows.
+
 ## Trained on
 {SYNTHETIC if labels["synthetic"] else ""}
-{labels["positives"]:,} labelled matches and {labels["negatives"]:,} non-matches.
+{labels["positives"]:,} labelled matches and {labels["negatives"]:,} non-matches of {thresholds["doses"]:,} doses.
 Left out: {labels["repeated"]:,} repeated, {labels["contradicted"]:,} contradicted, {labels["unknown_ids"]:,} with
 unknown ids. Registry of {evidence["registry"]["citizens"]:,} citizens; {evidence["random_pairs"]:,} random pairs for u.
-Half of the labelled persons gave m and u, the other half the calibration and the thresholds below.
+{_notices(labels)}
+## Error rates
+Measured by cross-fitting: the labelled persons are in {evidence["folds"]} parts, and each part is scored and calibrated
+by what the others taught; sampling weights respected. The model itself is of all labels.
 
-## Measured on the half held apart
-On {thresholds["doses"]:,} doses, sampling weights respected. The thresholds were chosen on these same doses: for
-figures on other persons run `linkage evaluate`.
+Asked: with 95 % confidence at most 1 in {1 / thresholds["max_false_link_rate"]:,.0f} accepts is a false link, at most 1
+in {1 / thresholds["max_false_link_rate_of_a_stratum"]:,.0f} in any stratum, and at most
+{thresholds["max_missed_link_rate"]:.2%} of no-match are missed links. A stratum that cannot show it is not accepted.
 
-| | doses | errors | share | 95 % interval | allowed |
-|---|---|---|---|---|---|
-| false links among accepts | {_rate(thresholds, "accepted", "false_link")} |
-| missed links among no-match | {_rate(thresholds, "no_match", "missed_link")} |
+| stratum | labelled doses | accepted from | accepted | reviewed | {_RATES} |
+|---|---|---|---|---|---|---|---|---|---|
+{strata}
+{_stratum(model, "all", thresholds)}
 
-A share above the allowed one says that these labels are too few, or too unlike each other in weight, to show that the
-promise is kept: label more.
-
-Accepted is a best candidate with probability ≥ {model.thresholds.accept:.6f}; no match, a dose whose candidates
-together stay below {model.thresholds.review:.6f}.
-
+Below {model.thresholds.review:.6f} for all candidates together a dose is no match.
 Prior: {model.in_registry:.4f} of doses have their citizen in the registry and among the candidates.
-Calibrated log2 odds = {model.calibration.slope:.4f} · match weight {model.calibration.intercept:+.4f};
-of doses with a caution {model.cautioned.slope:.4f} · match weight {model.cautioned.intercept:+.4f}.
+
+## Do probabilities mean what they say
+![Reliability](charts/reliability.svg)
+
+| stratum | expected calibration error | calibrated log2 odds |
+|---|---|---|
+{chr(10).join(_calibration(model, name, found) for name, found in reliability.items())}
 
 ## Levels
 u and the weight of unique levels are those of the training registry; a run takes them from its own.
 ![Match weights](charts/match_weights.svg)
 
-| comparison | level | m | u | bits | matches seen |
-|---|---|---|---|---|---|
+| comparison | level | m | 95 % interval | u | bits | 95 % interval | matches seen |
+|---|---|---|---|---|---|---|---|
 {rows}
 
 {_dependence(evidence["dependence"])}
 ## Limits
 Comparisons are summed as independent given match or non-match, but for the interactions of the specification; what is
-left of the above is only balanced by the calibration. The error rates hold for doses like those labelled.
+left of the above is only balanced by the calibration. The error rates hold for doses like those labelled, as far as the
+labels are right: a clerk's wrong label counts as the model's error, or hides one. Thresholds were tested on persons
+whose labels had no part in their scores, but for u of levels with a frequency, which all labelled doses tell.
 """
+
+
+def _notices(labels: Mapping[str, Any]) -> str:
+    found = [f"- {say(key, 'en', **facts)}" for key, facts in labels["suspicions"]]
+    return "\n".join(["", "What was odd about the labels:", *found, ""]) if found else ""
+
+
+def _stratum(model: Model, name: str, found: Mapping[str, Any]) -> str:
+    if name == "all":
+        accept = "–"
+    else:
+        threshold = model.thresholds.accept[name]
+        accept = "never" if threshold == NEVER else f"{threshold:.4f}"
+        accept += f" ({found['lacking']:,} more labels needed)" if found["lacking"] else ""
+    false, missed = (
+        f"{rate['errors']:,} of {rate['doses']:,} | {rate['low']:.4%} – {rate['high']:.4%}"
+        for rate in (found["false_links"], found["missed_links"])
+    )
+    bound = found["false_links"]["bound"]
+    shares = f"{found['accepted_share']:.2%} | {found['review_share']:.2%}"
+    return f"| {name} | {found['doses']:,} | {accept} | {shares} | {false} | 1 in {1 / bound:,.0f} | {missed} |"
+
+
+def _calibration(model: Model, name: str, found: Mapping[str, Any]) -> str:
+    error = f"{found['expected_calibration_error']:.3%}"
+    if name == "all":
+        return f"| all | {error} | |"
+    calibration = model.calibration[name]
+    return f"| {name} | {error} | {calibration.slope:.4f} · match weight {calibration.intercept:+.4f} |"
 
 
 def _dependence(found: Mapping[str, Any]) -> str:
@@ -113,19 +164,19 @@ def _combination(found: Mapping[str, Any]) -> str:
     return f"| {first} | {second} | {found['matches']:,} | {found['non_matches']:,} | {bits} |"
 
 
-def _rate(thresholds: Mapping[str, Any], of: str, error: str) -> str:
-    share = thresholds[f"{error}_rate"]
-    interval = f"{share['estimate']:.4%} | {share['low']:.4%} – {share['high']:.4%}"
-    return f"{thresholds[of]:,} | {thresholds[f'{error}s']:,} | {interval} | {thresholds[f'max_{error}_rate']:.4%}"
-
-
 def _row(model: Model, comparison: Comparison, level: Level) -> str:
     m, u = model.m_u(comparison, level, Registry(**model.evidence["registry"]))
     bits = f"{math.log2(m / u):+.1f}{' (by frequency)' if level.frequency else ''}"
     if comparison.is_interaction:
-        return f"| {comparison.name} | {level.name} | – | – | {bits} | – |"
-    seen = model.parameters[comparison.name][level.name].positives
-    return f"| {comparison.name} | {level.name} | {m:.3g} | {u:.3g} | {bits} | {seen:.0f} |"
+        return f"| {comparison.name} | {level.name} | – | – | – | {bits} | – | – |"
+    learned = model.parameters[comparison.name][level.name]
+    of_m, of_weight = (
+        f"{interval[0]:{form}} … {interval[1]:{form}}" if interval else "–"
+        for interval, form in ((learned.m_interval, ".3g"), (learned.weight_interval, "+.1f"))
+    )
+    seen = f"{learned.positives:.0f}"
+    numbers = f"{learned.m:.3g} | {of_m} | {learned.u:.3g} | {bits} | {of_weight} | {seen}"
+    return f"| {comparison.name} | {level.name} | {numbers} |"
 
 
 def _match_weights(model: Model, registry: Registry) -> Figure:
@@ -173,3 +224,31 @@ def _triangle(axes: Axes, names: list[str], pairs: list[Mapping[str, Any]]) -> N
     axes.invert_yaxis()
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
+
+
+def _reliability(found: Mapping[str, Any]) -> Figure:
+    """Realised share against probability, both as log2 odds: a panel for all and for each stratum."""
+    columns = min(3, len(found))
+    figure = Figure(figsize=(3.2 * columns, 3.2 * math.ceil(len(found) / columns)), layout="constrained")
+    panels = figure.subplots(math.ceil(len(found) / columns), columns, squeeze=False).ravel()
+    for axes, (name, part) in zip(panels, found.items(), strict=False):
+        bins = part["bins"]
+        predicted, realised, low, high = (
+            [_odds(each[key]) for each in bins] for key in ("predicted", "realised", "low", "high")
+        )
+        axes.plot([-12, 16], [-12, 16], color="#999999", linewidth=0.8)
+        axes.vlines(predicted, low, high, color="#1b7f5c", linewidth=1.2)
+        axes.plot(predicted, realised, "o", color="#1b7f5c", markersize=3)
+        axes.set_title(f"{name} ({sum(each['doses'] for each in bins):,} doses)", fontsize=8)
+        axes.set(xlim=(-12, 16), ylim=(-12, 16))
+        axes.set_xticks(_TICKS, _TICK_NAMES, fontsize=6)
+        axes.set_yticks(_TICKS, _TICK_NAMES, fontsize=6)
+    for axes in panels[len(found) :]:
+        axes.set_axis_off()
+    figure.supxlabel("probability of the best candidate", fontsize=8)
+    figure.supylabel("share that is right, 95 % interval", fontsize=8)
+    return figure
+
+
+_TICKS = tuple(_odds(share) for share in (0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999, 0.9999))
+_TICK_NAMES = ("0.001", "0.01", "0.1", "0.5", "0.9", "0.99", "0.999", "0.9999")

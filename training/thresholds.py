@@ -1,124 +1,184 @@
-"""The two thresholds, from the errors one is willing to make, on labelled persons held apart."""
+"""The two thresholds, from the errors one is willing to make: what labels do not prove is not accepted.
 
-from dataclasses import dataclass
+Learn then test (Angelopoulos, Bates, Candès, Jordan & Lei 2021, section 4): thresholds are tried from the strictest on,
+each is a hypothesis "the rate is above the tolerance", tested at 5 %, and the first that is not rejected ends the
+sequence, so that no correction for their number is needed (fixed sequence testing: Bauer 1991). The test is the exact
+one-sided bound of `training.proof`, which is Clopper & Pearson's but for unequal weights. A bound on one threshold
+chosen by the data (Clopper & Pearson alone) would be too low by just that choice; a uniform one (Geifman & El-Yaniv
+2017) pays for thresholds nobody would choose.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.special import betaincinv
 
-from models import Calibration, Thresholds
-from training.calibration import Scored
+from models import NEVER, Thresholds
+from training.proof import Rate, lacking, rate
+from training.vectors import Bools, Floats, Ints
 
-CAUTION = 0.5
-"""Share of the tolerated false links that the calibrated probabilities may use up: they are estimates themselves."""
+ACCEPT = (0.9999, 0.9998, 0.9995, 0.999, 0.998, 0.995, 0.99, 0.985, 0.98, 0.97)
+"""Accept thresholds tried, fixed before any label is seen. Whatever the rate over all allows, a dose that is wrong one
+time in thirty is not accepted."""
 
-LOWEST_ACCEPT = 0.97
-"""Whatever the rate over all accepts allows, a dose that is wrong one time in thirty is not accepted."""
+REVIEW = (1e-6, 1e-5, 1e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2)
+"""Review thresholds tried."""
 
-NEVER = float(np.nextafter(1, 2))
-"""An accept threshold that no probability reaches, not even one that rounds to 1."""
+OF_A_STRATUM = 10
+"""The rate of one stratum may be this many times the one tolerated over all, if nothing else is asked: a stratum is a
+small part of all, and to show of every one what is shown of all would take so many labels of each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """What is known of labelled doses whose own labels had no part in their probabilities; all of shape (doses,).
+
+    Attributes:
+        probability: of the best candidate; 0 without one, and where another has its weight.
+        any_probability: of all candidates together.
+        right: the best candidate is the dose's citizen.
+        has_citizen: a label names the dose's citizen.
+        found: that citizen is among its candidates.
+        stratum: place in ``Specification.stratum_names``, -1 without a candidate.
+        weight: 1 ÷ sampling probability.
+        person: doses with the same number are of one person.
+    """
+
+    probability: Floats
+    any_probability: Floats
+    right: Bools
+    has_citizen: Bools
+    found: Bools
+    stratum: Ints
+    weight: Floats
+    person: Ints
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Thresholds, and the counts they rest on as plain data."""
+    """Thresholds, what they rest on as plain data, and what is lacking.
+
+    Attributes:
+        lacking: stratum → more labelled doses without an error that it would take to accept any of it; over all
+            under the name "". Empty where all is proven.
+    """
 
     thresholds: Thresholds
     evidence: dict[str, Any]
+    lacking: Mapping[str, int]
 
 
 def choose_thresholds(
-    scored: Scored,
-    calibration: Calibration,
-    in_registry: float,
+    outcomes: Outcomes,
+    names: tuple[str, ...],
+    never: str,
     *,
-    cautioned: NDArray[np.bool_],
     max_false_link_rate: float,
     max_missed_link_rate: float,
+    max_false_link_rate_of_a_stratum: float | None = None,
 ) -> Chosen:
-    """The lowest accept threshold with few enough false links, the highest review threshold with few enough missed.
+    """The lowest accept threshold of each stratum, the highest review threshold, that the labels prove.
 
-    Both are judged on doses, each with its sampling weight. The calibrated probabilities of the accepted (of the
-    no-match) say how many false (missed) links to expect, which is smoother than the few errors a sample shows; the
-    false links seen may only raise the accept threshold: where their share is surely (lower end of the 95 % interval)
-    above the tolerance. No accept threshold is under ``LOWEST_ACCEPT``.
+    First each stratum by itself: false links among its accepts are within the tolerance of a stratum, with 95 %
+    confidence; a stratum with too few labels, or too many errors, is not accepted. Then one threshold for all
+    together, no lower than their own: false links among all accepts are within the tolerance, with 95 % confidence.
+    Last the review threshold: links missed by it are within the tolerance among no-match, likewise; where nothing is
+    proven, every dose with a candidate is reviewed. A dose whose citizen blocking did not find is missed at any
+    threshold, and does not count here; it does in the rates reported.
 
     Args:
-        scored: candidates of labelled doses whose persons gave no m and u.
-        calibration: how match weights become odds.
-        in_registry: prior that a dose has its citizen among the candidates.
-        cautioned: shape (doses,): no machine accepts the dose, however probable.
+        outcomes: of labelled doses.
+        names: the strata.
+        never: the stratum that is never accepted.
         max_false_link_rate: tolerated false links among accepts.
         max_missed_link_rate: tolerated missed links among no-match.
+        max_false_link_rate_of_a_stratum: tolerated in any stratum; ``OF_A_STRATUM`` times that of all if not given.
     """
-    candidate, none = scored.posterior(calibration, in_registry)
-    doses = len(scored.weight)
-    best = np.zeros(doses)
-    np.maximum.at(best, scored.dose, candidate)
-    right = np.zeros(doses, dtype=bool)
-    right[scored.dose[(candidate == best[scored.dose]) & scored.is_match]] = True
-    accept = _accept(best[~cautioned], ~right[~cautioned], scored.weight[~cautioned], max_false_link_rate)
-    review = min(_review(1 - none, scored.weight, max_missed_link_rate), accept)
-    accepted, rejected = (best >= accept) & ~cautioned, 1 - none < review
-    return Chosen(
-        Thresholds(accept=accept, review=review),
-        {
-            "doses": doses,
-            "accepted": int(accepted.sum()),
-            "false_links": int((accepted & ~right).sum()),
-            "false_link_rate": _interval(accepted & ~right, accepted, scored.weight),
-            "no_match": int(rejected.sum()),
-            "missed_links": int((rejected & scored.in_registry).sum()),
-            "missed_link_rate": _interval(rejected & scored.in_registry, rejected, scored.weight),
-            "max_false_link_rate": max_false_link_rate,
-            "max_missed_link_rate": max_missed_link_rate,
-        },
+    probability, right = outcomes.probability, outcomes.right
+    of_one = max_false_link_rate_of_a_stratum or min(0.5, OF_A_STRATUM * max_false_link_rate)
+    own, missing, by_stratum = {}, {}, {}
+    for place, name in enumerate(names):
+        within = outcomes.stratum == place
+        own[name] = NEVER
+        if name == never or not within.any():
+            continue
+        proven, found = _last_proven(
+            ACCEPT, lambda t, within=within: within & (probability >= t), ~right, outcomes, of_one
+        )
+        if proven is None:
+            missing[name] = lacking(found, of_one)
+        else:
+            own[name] = proven
+    floor = np.array([*own.values(), NEVER])[outcomes.stratum]
+    common, found = _last_proven(
+        ACCEPT, lambda t: probability >= np.maximum(t, floor), ~right, outcomes, max_false_link_rate
     )
+    if common is None:
+        missing[""] = lacking(found, max_false_link_rate)
+    accept = {name: max(threshold, common or NEVER) for name, threshold in own.items()}
+    accepted = probability >= np.array([*accept.values(), NEVER])[outcomes.stratum]
+    review, _ = _last_proven(
+        REVIEW,
+        lambda t: ~accepted & (outcomes.any_probability < t),
+        outcomes.found,
+        outcomes,
+        max_missed_link_rate,
+    )
+    review = review or 0.0
+    rejected = ~accepted & ((outcomes.any_probability < review) | (outcomes.stratum < 0))
+    beyond = rate(outcomes.has_citizen & ~outcomes.found, rejected, outcomes.weight, outcomes.person)
+    reviewed = ~accepted & ~rejected
+
+    def measured(doses: Bools) -> dict[str, Any]:
+        every = float(outcomes.weight[doses].sum())
+        return {
+            "doses": int(doses.sum()),
+            "false_links": asdict(rate(~right, accepted & doses, outcomes.weight, outcomes.person)),
+            "missed_links": asdict(rate(outcomes.has_citizen, rejected & doses, outcomes.weight, outcomes.person)),
+            "accepted_share": float(outcomes.weight[accepted & doses].sum()) / every if every else 0.0,
+            "review_share": float(outcomes.weight[reviewed & doses].sum()) / every if every else 0.0,
+        }
+
+    for place, name in enumerate(names):
+        within = outcomes.stratum == place
+        if within.any():
+            by_stratum[name] = {**measured(within), "lacking": missing.get(name, 0)}
+    evidence = {
+        "max_false_link_rate": max_false_link_rate,
+        "max_false_link_rate_of_a_stratum": of_one,
+        "max_missed_link_rate": max_missed_link_rate,
+        **measured(np.ones(len(right), dtype=bool)),
+        "lacking": missing.get("", 0),
+        "missed_by_blocking": asdict(beyond),
+        "strata": by_stratum,
+    }
+    return Chosen(Thresholds(accept=accept, review=review), evidence, missing)
 
 
-def _accept(best: NDArray[np.float64], wrong: NDArray[np.bool_], weight: NDArray[np.float64], rate: float) -> float:
-    if not len(best):
-        return NEVER
-    order = np.argsort(-best, kind="stable")
-    probability, sampled = best[order], weight[order] / weight.mean()
-    total, squares = np.cumsum(sampled), np.cumsum(sampled**2)
-    expected = np.cumsum(sampled * (1 - probability)) / total
-    seen = np.cumsum(sampled * wrong[order]) / total
-    size = total**2 / squares
-    surely = np.where(seen > 0, betaincinv(np.maximum(seen * size, 1e-9), (1 - seen) * size + 1, 0.025), 0.0)
-    few = (expected <= rate * CAUTION) & (surely <= rate)
-    return max(_between(probability, few, beyond=0.0), LOWEST_ACCEPT)
+def _last_proven(
+    sequence: Sequence[float], doses: Callable[[float], Bools], wrong: Bools, outcomes: Outcomes, tolerance: float
+) -> tuple[float | None, Rate]:
+    """The last proven threshold of a sequence from strict to lenient, and the rate of wrong doses at it.
 
-
-def _review(any_of: NDArray[np.float64], weight: NDArray[np.float64], rate: float) -> float:
-    order = np.argsort(any_of, kind="stable")
-    probability = any_of[order]
-    expected = np.cumsum(weight[order] * probability) / np.cumsum(weight[order])
-    return _between(probability, expected <= rate, beyond=1.0)
-
-
-def _between(probability: NDArray[np.float64], allowed: NDArray[np.bool_], beyond: float) -> float:
-    """The threshold after the last allowed place of a sorted array, midway to the next probability.
-
-    Places inside a run of equal probabilities do not count: no threshold tells them apart. Nothing allowed gives the
-    end before the first.
+    Without a proven one, None, and the rate where the sequence began. Where to begin is told by scores and weights, not
+    by labels: at a threshold that holds half of what the last one does, and could prove something.
     """
-    ends = np.append(np.flatnonzero(np.diff(probability)), len(probability) - 1)
-    ends = ends[allowed[ends]]
-    if len(ends) == 0:
-        return NEVER if beyond == 0 else 0.0
-    after = ends[-1] + 1
-    return float((probability[ends[-1]] + (probability[after] if after < len(probability) else beyond)) / 2)
 
+    def at(threshold: float, wrong: Bools) -> Rate:
+        return rate(wrong, doses(threshold), outcomes.weight, outcomes.person)
 
-def _interval(hits: NDArray[np.bool_], of: NDArray[np.bool_], weight: NDArray[np.float64]) -> dict[str, float]:
-    """Weighted share with a 95 % interval: Clopper & Pearson 1934 at Kish's effective sample size (Kish 1965, 11.7)."""
-    if not of.any():
-        return {"estimate": 0.0, "low": 0.0, "high": 1.0}
-    share = float(weight[hits].sum() / weight[of].sum())
-    size = float(weight[of].sum() ** 2 / (weight[of] ** 2).sum())
-    seen = share * size
-    low = float(betaincinv(seen, size - seen + 1, 0.025)) if seen > 0 else 0.0
-    high = float(betaincinv(seen + 1, size - seen, 0.975)) if seen < size else 1.0
-    return {"estimate": share, "low": low, "high": high}
+    half = outcomes.weight[doses(sequence[-1])].sum() / 2
+    begun, proven, found = False, None, at(sequence[-1], wrong)
+    for threshold in sequence:
+        if not begun:
+            begun = (
+                outcomes.weight[doses(threshold)].sum() >= half
+                and at(threshold, np.zeros_like(wrong)).bound <= tolerance
+            )
+        if begun:
+            here = at(threshold, wrong)
+            if here.bound > tolerance:
+                return proven, found if proven else here
+            proven, found = threshold, here
+    return proven, found

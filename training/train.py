@@ -12,26 +12,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linkage.blocking import Budget, plan_blocking
-from linkage.deciding import WEAKEST, compile_ranking
+from linkage.deciding import WEAKEST, compile_deciding
 from linkage.errors import UserError
 from linkage.progress import Progress, silent
-from linkage.scoring import compared_tables, compile_scoring, measure_registry
+from linkage.reports.profile import Profile, measure_profile
+from linkage.scoring import compared_tables, compile_scoring, level_column, measure_registry
 from linkage.standardise import standardise
 from linkage.tables import CITIZENS, DOSES, LABELS, TableSchema, read_table
 from linkage.workspace import Workspace
-from models import Calibration, Model, Registry, Specification, Thresholds
-from training.calibration import Scored, calibrate
+from models import CAUTION, Model, Registry, Specification, Thresholds
+from training.calibration import Scored, calibrate_strata, cross_fitted, folds
 from training.card import write_card
 from training.dependence import Dependence, measure_dependence
 from training.estimation import estimate, levels_of, random_pairs, reaches, same_value_shares
-from training.labels import LabelCounts, check_labels, hold_apart, labelled_keys
+from training.labels import LabelCounts, check_labels, labelled_keys
+from training.reliability import reliability
 from training.thresholds import Chosen, choose_thresholds
+from training.vectors import Bools, Candidates, Ints, Vectors, match_weights, strata
 
 RANDOM_DOSES = 50_000
-"""Doses without a label that are kept: random pairs are drawn from them."""
+"""Doses drawn at random, labelled or not: random pairs are made of them, and they say what doses are like."""
 
 RANDOM_PAIRS = 1_000_000
-HELD_APART_AT_LEAST = 100
+FOLDS = 5
+PERSONS_AT_LEAST = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,9 @@ class TrainJob:
 
     Attributes:
         max_false_link_rate: false links among accepts.
+        max_false_link_rate_of_a_stratum: the same in any stratum; None for `training.thresholds.OF_A_STRATUM` times it.
         max_missed_link_rate: doses whose citizen is in the registry, among no-match.
+        review_capacity: doses of the table ``doses`` that clerks can review; None for any number.
     """
 
     doses: str
@@ -51,22 +57,39 @@ class TrainJob:
     threads: int
     memory: str
     max_false_link_rate: float = 1 / 2500
+    max_false_link_rate_of_a_stratum: float | None = None
     max_missed_link_rate: float = 0.02
+    review_capacity: int | None = None
     seed: int = 1
     force: bool = False
     columns: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """Digests of the inputs by table, what the labels held, and how many doses there are in all."""
+
+    inputs: dict[str, str]
+    counts: LabelCounts
+    doses: int
+
+
 def train(job: TrainJob, *, progress: Progress = silent) -> Model:
     """Learn a model and write the folder MODEL: ``model.json``, ``splink.json``, ``card.md`` and ``charts/``.
 
-    Half of the labelled persons give m and u; the other half give calibration and thresholds.
+    Every labelled person gives m and u, and every one is judged by parameters and calibrations that the persons of
+    other folds gave: probabilities, reliability and thresholds are out of fold, the model itself is of all labels.
 
     Raises:
-        UserError: an input cannot be used, MODEL exists, or there are too few labels.
+        UserError: an input cannot be used, MODEL exists, the labels are too few, or prove too little.
     """
-    if not 0 < job.max_false_link_rate < 1:
-        raise UserError("train.bad_rate", found=job.max_false_link_rate)
+    for flag, found in (
+        ("--max-false-link-rate", job.max_false_link_rate),
+        ("--max-false-link-rate-of-a-stratum", job.max_false_link_rate_of_a_stratum),
+        ("--max-missed-link-rate", job.max_missed_link_rate),
+    ):
+        if found is not None and not 0 < found < 1:
+            raise UserError("train.bad_rate", flag=flag, found=found)
     work = Workspace(
         job.out,
         {},
@@ -77,8 +100,7 @@ def train(job: TrainJob, *, progress: Progress = silent) -> Model:
         memory=job.memory,
     )
     try:
-        inputs, counts = _prepare(work.connection, job, progress)
-        model = _learn(work.connection, job, inputs, counts, progress)
+        model = _learn(work.connection, job, _prepare(work.connection, job, progress), progress)
         (work.result / "model.json").write_text(model.to_json(), encoding="utf-8")
         write_card(work.result, model)
         work.publish()
@@ -88,196 +110,266 @@ def train(job: TrainJob, *, progress: Progress = silent) -> Model:
     return model
 
 
-def _prepare(
-    connection: duckdb.DuckDBPyConnection, job: TrainJob, progress: Progress
-) -> tuple[dict[str, str], LabelCounts]:
+def _prepare(connection: duckdb.DuckDBPyConnection, job: TrainJob, progress: Progress) -> _Prepared:
     inputs = {}
 
-    def read(schema: TableSchema, path: str) -> None:
+    def read(schema: TableSchema, path: str) -> int:
         report = read_table(connection, schema, path, columns=job.columns, progress=progress)
         digest = hashlib.sha256("".join(file.digest for file in report.files).encode())
         inputs[schema.name] = digest.hexdigest()
+        return report.rows_usable
 
     read(LABELS, job.labels)
     check_labels(connection, job.labels)
-    read(DOSES, job.doses)
+    doses = read(DOSES, job.doses)
     read(CITIZENS, job.citizens)
     # md5, not the engine's hash(): the sample must be the same in every version
     connection.execute(
-        "DELETE FROM doses WHERE dose_id NOT IN (SELECT dose_id FROM label_pairs) AND key NOT IN "
-        "(SELECT key FROM doses ORDER BY md5(dose_id || $seed), key LIMIT $limit)",
+        "CREATE TABLE random_doses AS SELECT key FROM doses ORDER BY md5(dose_id || $seed), key LIMIT $limit",
         {"seed": str(job.seed), "limit": RANDOM_DOSES},
+    )
+    connection.execute(
+        "DELETE FROM doses WHERE dose_id NOT IN (SELECT dose_id FROM label_pairs)"
+        " AND key NOT IN (SELECT key FROM random_doses)"
     )
     counts = labelled_keys(connection)
     if counts.positives == 0 or counts.negatives == 0:
         raise UserError("labels.unknown_records", path=job.labels, doses=job.doses, citizens=job.citizens)
     standardise(connection, {"doses": "doses_standardised", "citizens": "citizens_standardised"}, progress=progress)
     compared_tables(connection, job.specification, progress=progress)
-    return inputs, counts
+    return _Prepared(inputs, counts, doses)
 
 
-def _learn(
-    connection: duckdb.DuckDBPyConnection,
-    job: TrainJob,
-    inputs: dict[str, str],
-    counts: LabelCounts,
-    progress: Progress,
-) -> Model:
-    specification = job.specification
-    registry = measure_registry(connection, specification)
-    citizens = registry.citizens
-    labelled = connection.execute(
-        "SELECT dose_key, citizen_key, is_match, weight, person FROM labelled ORDER BY dose_key, citizen_key"
-    ).fetchnumpy()
-    persons = np.asarray(labelled["person"], dtype=str)
-    different = len(np.unique(persons))
-    if different < HELD_APART_AT_LEAST:
-        raise UserError("labels.too_few_persons", path=job.labels, found=different, needed=HELD_APART_AT_LEAST)
-    apart = hold_apart(persons, job.seed)
-    progress("learn", 0, 3)
-    model, dependence = _uncalibrated(connection, job, labelled, ~apart, registry)
-    progress("learn", 1, 3)
-    scored, cautioned = _scored(connection, model, np.unique(np.asarray(labelled["dose_key"])[apart]), registry)
-    if len(scored.weight) < HELD_APART_AT_LEAST:
-        raise UserError("labels.too_few", path=job.labels, found=len(scored.weight), needed=HELD_APART_AT_LEAST)
-    found = np.zeros(len(scored.weight), dtype=bool)
-    found[scored.dose[scored.is_match]] = True
-    in_registry = round(float((scored.weight[found].sum() + 0.5) / (scored.weight.sum() + 1)), 9)
-    shift = model.prior_bits(citizens)
+def _learn(connection: duckdb.DuckDBPyConnection, job: TrainJob, given: _Prepared, progress: Progress) -> Model:
+    names = job.specification.stratum_names
+    registry = measure_registry(connection, job.specification)
+    progress("learn", 0, 4)
+    pairs = _pairs(connection, job, registry)
+    model = pairs.model(np.ones(len(pairs.labelled["weight"]), dtype=bool))
+    progress("learn", 1, 4)
+    _score(connection, model, registry)
+    candidates, dose_keys = _candidates(connection, model.specification)
+    persons = len(np.unique(candidates.person))
+    if persons < PERSONS_AT_LEAST:
+        raise UserError("labels.too_few_persons", path=job.labels, found=persons, needed=PERSONS_AT_LEAST)
+    progress("learn", 2, 4)
+    found = np.zeros(len(candidates.weight), dtype=bool)
+    found[candidates.dose[candidates.is_match]] = True
+    in_registry = round(float((candidates.weight[found].sum() + 0.5) / (candidates.weight.sum() + 1)), 9)
+    scored_prior = model.prior_bits(registry.citizens)
     model = replace(model, in_registry=in_registry)
-    scored = replace(scored, match_weight=scored.match_weight - shift + model.prior_bits(citizens))
-    calibration, with_caution = (calibrate(scored.of(doses), in_registry) for doses in (~cautioned, cautioned))
-    kind = cautioned[scored.dose]
-    calibrated = np.where(kind, with_caution.bits(scored.match_weight), calibration.bits(scored.match_weight))
-    progress("learn", 2, 3)
+    fold = folds(candidates.person, FOLDS, job.seed)
+    of_label = fold[np.searchsorted(dose_keys, pairs.labelled["dose_key"])]
+    weights = np.zeros(len(candidates.dose))
+    for each in range(FOLDS):
+        other = replace(pairs.model(of_label != each), in_registry=in_registry)
+        inside = fold[candidates.dose] == each
+        weights[inside] = match_weights(other, registry, candidates.vectors.of(inside))
+    stratum = strata(model.specification, candidates.vectors, candidates.dose, weights, len(candidates.weight))
+    scored = Scored(candidates, weights, stratum)
+    progress("learn", 3, 4)
+    judged = cross_fitted(scored, names, fold, in_registry)
     chosen = choose_thresholds(
-        replace(scored, match_weight=calibrated),
-        Calibration(),
-        in_registry,
-        cautioned=cautioned,
+        judged,
+        names,
+        CAUTION,
         max_false_link_rate=job.max_false_link_rate,
         max_missed_link_rate=job.max_missed_link_rate,
+        max_false_link_rate_of_a_stratum=job.max_false_link_rate_of_a_stratum,
     )
-    progress("learn", 3, 3)
-    evidence = _evidence(job, inputs, counts, registry, chosen) | {"dependence": dependence.evidence()}
+    _refuse_unproven(job, chosen)
+    model = replace(model, calibration=calibrate_strata(scored, names, in_registry), thresholds=chosen.thresholds)
+    reference = _reference(connection, model, model.prior_bits(registry.citizens) - scored_prior)
+    _refuse_beyond_capacity(job, given, reference)
+    progress("learn", 4, 4)
     return replace(
-        model, calibration=calibration, cautioned=with_caution, thresholds=chosen.thresholds, evidence=evidence
+        model,
+        evidence={
+            "registry": asdict(registry),
+            "labels": asdict(given.counts) | {"suspicions": []},
+            "folds": FOLDS,
+            "random_pairs": RANDOM_PAIRS,
+            "thresholds": chosen.evidence,
+            "reliability": reliability(judged, names),
+            "reference": reference.as_dict(),
+            "dependence": pairs.dependence(model).evidence(),
+            "inputs": dict(sorted(given.inputs.items())),
+            "seed": job.seed,
+            "versions": {"duckdb": duckdb.__version__, "splink": version("splink"), "numpy": np.__version__},
+        },
     )
 
 
-def _uncalibrated(
-    connection: duckdb.DuckDBPyConnection,
-    job: TrainJob,
-    labelled: Mapping[str, Any],
-    used: NDArray[np.bool_],
-    registry: Registry,
-) -> tuple[Model, Dependence]:
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    """Labelled and random pairs with their levels: what m, u and dependence are learned from."""
+
+    job: TrainJob
+    registry: Registry
+    labelled: Mapping[str, NDArray[Any]]
+    levels: Mapping[str, NDArray[np.uint8]]
+    random_levels: Mapping[str, NDArray[np.uint8]]
+    same_value: Mapping[str, float]
+    reach: Mapping[str, Mapping[str, float]]
+
+    def model(self, used: Bools) -> Model:
+        """An uncalibrated model from some of the labelled pairs: shape (labelled pairs,)."""
+        is_match, weight, hard_negatives = self._of(used)
+        dose = self.labelled["dose_key"][used]
+        absent = ~np.isin(dose, dose[is_match])
+        parameters = {
+            comparison.name: estimate(
+                comparison,
+                self.levels[comparison.name][used],
+                is_match,
+                weight,
+                self.random_levels[comparison.name],
+                absent=absent,
+                same_value=self.same_value,
+                reach=self.reach.get(comparison.name, {}),
+                hard_negatives=hard_negatives,
+                citizens=self.registry.citizens,
+            )
+            for comparison in self.job.specification.comparisons
+            if not comparison.is_interaction
+        }
+        return Model(
+            name=self.job.out.name,
+            specification=self.job.specification,
+            parameters=parameters,
+            in_registry=0.5,
+            calibration={},
+            thresholds=Thresholds(accept={}, review=0.0),
+        )
+
+    def dependence(self, model: Model) -> Dependence:
+        """How far the comparisons of the model are from independent."""
+        is_match, weight, hard_negatives = self._of(np.ones(len(self.labelled["weight"]), dtype=bool))
+        return measure_dependence(
+            model,
+            self.levels,
+            is_match,
+            weight,
+            registry=self.registry,
+            random_levels=self.random_levels,
+            hard_negatives=hard_negatives,
+        )
+
+    def _of(self, used: Bools) -> tuple[Bools, NDArray[np.float64], float]:
+        is_match, weight = self.labelled["is_match"][used], self.labelled["weight"][used]
+        _, first = np.unique(self.labelled["dose_key"][used], return_index=True)
+        hard_negatives = float(weight[~is_match].sum() / weight[first].sum()) if len(first) else 0.0
+        return is_match, weight, hard_negatives
+
+
+def _pairs(connection: duckdb.DuckDBPyConnection, job: TrainJob, registry: Registry) -> _Pairs:
+    """Find the levels of all labelled pairs, of random pairs, and of pairs with one value."""
+    specification = job.specification
     connection.execute(
         "CREATE TEMP TABLE numbered AS"
         " SELECT row_number() OVER (ORDER BY dose_key, citizen_key) AS number, * FROM labelled"
     )
+    rows = connection.execute(
+        "SELECT dose_key, citizen_key, is_match, weight FROM numbered ORDER BY number"
+    ).fetchnumpy()
+    labelled = {name: np.asarray(column) for name, column in rows.items()}
+    own = labelled["is_match"]
     random_pairs(connection, RANDOM_PAIRS, job.seed)
-    levels = levels_of(connection, job.specification, "numbered")
-    random_levels = levels_of(connection, job.specification, "random_pairs")
-    same_value = same_value_shares(connection, job.specification)
-    is_match, weight = (
-        np.asarray(labelled["is_match"])[used],
-        np.asarray(labelled["weight"], dtype=float)[used],
+    return _Pairs(
+        job,
+        registry,
+        labelled,
+        levels_of(connection, specification, "numbered"),
+        levels_of(connection, specification, "random_pairs"),
+        same_value_shares(connection, specification),
+        # what strangers with one value are on says nothing of matches: all labelled doses may tell it to every fold
+        reaches(connection, specification, {name: labelled[name][own] for name in labelled}, job.seed),
     )
-    own = used & np.asarray(labelled["is_match"])
-    known = {name: np.asarray(labelled[name])[own] for name in ("dose_key", "citizen_key", "weight")}
-    reach = reaches(connection, job.specification, known, job.seed)
-    doses, first = np.unique(np.asarray(labelled["dose_key"])[used], return_index=True)
-    absent = ~np.isin(np.asarray(labelled["dose_key"])[used], known["dose_key"])
-    hard_negatives = float(weight[~is_match].sum() / weight[first].sum()) if len(doses) else 0.0
-    parameters = {
-        comparison.name: estimate(
-            comparison,
-            levels[comparison.name][used],
-            is_match,
-            weight,
-            random_levels[comparison.name],
-            absent=absent,
-            same_value=same_value,
-            reach=reach.get(comparison.name, {}),
-            hard_negatives=hard_negatives,
-            citizens=registry.citizens,
-        )
-        for comparison in job.specification.comparisons
-        if not comparison.is_interaction
-    }
-    model = Model(
-        name=job.out.name,
-        specification=job.specification,
-        parameters=parameters,
-        in_registry=0.5,
-        calibration=Calibration(),
-        thresholds=Thresholds(accept=1.0, review=0.0),
-    )
-    dependence = measure_dependence(
-        model,
-        {name: found[used] for name, found in levels.items()},
-        is_match,
-        weight,
-        registry=registry,
-        random_levels=random_levels,
-        hard_negatives=hard_negatives,
-    )
-    return model, dependence
 
 
-def _scored(
-    connection: duckdb.DuckDBPyConnection, model: Model, doses: NDArray[np.int64], registry: Registry
-) -> tuple[Scored, NDArray[np.bool_]]:
-    """Score the labelled doses of these keys against the whole registry, the way a run does.
-
-    Also, shape (doses,), whether a caution holds.
-    """
-    connection.register("apart", {"key": doses})
-    connection.execute(
-        "CREATE TEMP TABLE apart_doses AS SELECT key, row_number() OVER (ORDER BY key) - 1 AS number FROM apart"
-    )
-    connection.unregister("apart")
-    connection.execute("DELETE FROM doses_compared WHERE key NOT IN (SELECT key FROM apart_doses)")
+def _score(connection: duckdb.DuckDBPyConnection, model: Model, registry: Registry) -> None:
+    """Make ``scored``: the candidates of the labelled and of the random doses, found as a run finds them."""
     plan = plan_blocking(connection, model.specification, Budget())
-    bounds = {"first": 0, "last": int(doses.max()) if len(doses) else 0}
-    connection.execute(
-        "CREATE TEMP TABLE scored AS SELECT s.*, number, coalesce(labelled.is_match, false) AS is_match"
-        f" FROM ({compile_scoring(model, registry, plan, WEAKEST - 20)}) AS s"
-        " JOIN apart_doses ON apart_doses.key = s.dose_key"
-        " LEFT JOIN labelled ON labelled.dose_key = s.dose_key AND labelled.citizen_key = s.citizen_key",
-        bounds,
+    [(last,)] = connection.execute("SELECT max(key) FROM doses_compared").fetchall()
+    # parameters of a fold may weigh a pair a little more than these do
+    scoring = compile_scoring(model, registry, plan, WEAKEST - 20, with_frequencies=True)
+    connection.execute(f"CREATE TEMP TABLE scored AS {scoring}", {"first": 0, "last": last})
+
+
+def _candidates(connection: duckdb.DuckDBPyConnection, specification: Specification) -> tuple[Candidates, Ints]:
+    """The candidates of the labelled doses, and the doses' keys in their order."""
+    doses = connection.execute(
+        "SELECT dose_key, weight, has_citizen, person FROM labelled_doses ORDER BY dose_key"
+    ).fetchnumpy()
+    keys = np.asarray(doses["dose_key"], dtype=np.int64)
+    _, person = np.unique(np.asarray(doses["person"], dtype=str), return_inverse=True)
+    columns = ", ".join(
+        f"{level_column(comparison)}, frequency_of_{comparison.name}" for comparison in specification.comparisons
     )
     rows = connection.execute(
-        "SELECT number, match_weight, is_match, caution IS NOT NULL AS cautioned"
-        f" FROM ({compile_ranking(model.specification, 'scored')}) ORDER BY number, citizen_key"
+        f"SELECT s.dose_key, coalesce(l.is_match, false) AS is_match, {columns} FROM scored AS s"
+        " JOIN labelled_doses AS d ON d.dose_key = s.dose_key"
+        " LEFT JOIN labelled AS l ON l.dose_key = s.dose_key AND l.citizen_key = s.citizen_key"
+        " ORDER BY s.dose_key, s.citizen_key"
     ).fetchnumpy()
-    by_dose = connection.execute(
-        "SELECT number, max(weight) AS weight, bool_or(is_match) AS in_registry FROM labelled"
-        " JOIN apart_doses ON key = dose_key GROUP BY number ORDER BY number"
-    ).fetchnumpy()
-    dose = np.asarray(rows["number"], dtype=np.int64)
-    cautioned = np.zeros(len(by_dose["weight"]), dtype=bool)
-    cautioned[dose] = rows["cautioned"]
-    scored = Scored(
-        match_weight=np.asarray(rows["match_weight"], dtype=float),
-        is_match=np.asarray(rows["is_match"], dtype=bool),
-        dose=dose,
-        weight=np.asarray(by_dose["weight"], dtype=float),
-        in_registry=np.asarray(by_dose["in_registry"], dtype=bool),
+    frequencies = (rows[f"frequency_of_{comparison.name}"] for comparison in specification.comparisons)
+    vectors = Vectors(
+        np.column_stack([rows[level_column(comparison)] for comparison in specification.comparisons]),
+        np.column_stack([np.ma.filled(np.ma.asarray(each, dtype=float), np.nan) for each in frequencies]),
     )
-    return scored, cautioned
+    candidates = Candidates(
+        vectors=vectors,
+        dose=np.searchsorted(keys, np.asarray(rows["dose_key"], dtype=np.int64)),
+        is_match=np.asarray(rows["is_match"], dtype=bool),
+        weight=np.asarray(doses["weight"], dtype=float),
+        has_citizen=np.asarray(doses["has_citizen"], dtype=bool),
+        person=person.astype(np.int64),
+    )
+    return candidates, keys
 
 
-def _evidence(
-    job: TrainJob, inputs: dict[str, str], counts: LabelCounts, registry: Registry, chosen: Chosen
-) -> dict[str, Any]:
-    return {
-        "registry": asdict(registry),
-        "labels": asdict(counts),
-        "random_pairs": RANDOM_PAIRS,
-        "thresholds": chosen.evidence,
-        "inputs": dict(sorted(inputs.items())),
-        "seed": job.seed,
-        "versions": {"duckdb": duckdb.__version__, "splink": version("splink"), "numpy": np.__version__},
-    }
+def _reference(connection: duckdb.DuckDBPyConnection, model: Model, shift: float) -> Profile:
+    """What the model makes of the random doses: what later runs are compared with.
+
+    Args:
+        connection: holds ``scored`` and ``random_doses``.
+        model: the model, calibrated.
+        shift: bits to add to the match weights of ``scored``: its prior was another.
+    """
+    shifted = f"match_weight + {shift!r}"
+    scored = f"(SELECT * REPLACE ({shifted} AS match_weight) FROM scored WHERE {shifted} > {WEAKEST!r})"
+    names = ", ".join(
+        f"[{', '.join(repr(name) for name in ('missing', *(level.name for level in each.levels)))}]"
+        f"[b.{level_column(each)} + 1] AS {each.name}"
+        for each in model.specification.comparisons
+    )
+    best = (
+        "(SELECT CASE WHEN s.foreign_national AND b.decision <> 'accept' THEN 'no_match'"
+        f" ELSE coalesce(b.decision, 'no_match') END AS decision, b.match_weight, {names}"
+        " FROM random_doses AS d JOIN doses_standardised AS s ON s.key = d.key"
+        f" LEFT JOIN (SELECT * FROM ({compile_deciding(model, scored)}) WHERE rank = 1) AS b ON b.dose_key = d.key)"
+    )
+    return measure_profile(connection, [each.name for each in model.specification.comparisons], best)
+
+
+def _refuse_unproven(job: TrainJob, chosen: Chosen) -> None:
+    """Raise where nothing could be accepted automatically."""
+    if "" in chosen.lacking:
+        raise UserError(
+            "train.unproven",
+            path=job.labels,
+            more=f"{max(1, chosen.lacking['']):,}",
+            claim=f"{round(1 / job.max_false_link_rate):,}",
+        )
+
+
+def _refuse_beyond_capacity(job: TrainJob, given: _Prepared, reference: Profile) -> None:
+    """Raise where the tolerances would send more doses to review than clerks can read."""
+    share = reference.decisions["review"] / reference.doses
+    if job.review_capacity is not None and share * given.doses > job.review_capacity:
+        raise UserError(
+            "train.beyond_capacity",
+            found=f"{round(share * given.doses):,}",
+            doses=f"{given.doses:,}",
+            capacity=f"{job.review_capacity:,}",
+        )

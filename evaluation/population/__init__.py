@@ -28,7 +28,7 @@ import pyarrow.parquet
 
 from evaluation.population.arrays import keep, texts
 from evaluation.population.doses import inject
-from evaluation.population.labels import hold_apart, label
+from evaluation.population.labels import draw, label
 from evaluation.population.names import vocabulary
 from evaluation.population.people import found_households
 from evaluation.population.places import settle
@@ -72,7 +72,7 @@ def synthesise(
 ) -> PopulationReport:
     """Write the folder ``out``: citizens, doses, truth, labels (CSV or Parquet) and targets.json.
 
-    ``truth`` has, beside its usual columns, ``labelled``: 1 for the doses of persons held apart for labels,
+    ``truth`` has, beside its usual columns, ``labelled``: 1 for the doses of persons who are in ``labels``,
     which an evaluation leaves out; ``twin``: 1 for those of a twin; and ``details``: how the typed record stands
     against the registry (`targets.DETAILS`). The folder appears whole or not at all; the same arguments give the
     same bytes.
@@ -121,13 +121,11 @@ def _tables(citizens: int, doses: int, seed: int, progress: Progress) -> tuple[d
 
     who = np.maximum(injected.person, 0)
     known = (injected.person >= 0) & ~absent[who]
-    held = hold_apart(injected.person, streams[7])
     columns = {
         "dose_id": injected.table["dose_id"],
         "citizen_id": pa.array(keep(identity.number[who], known), pa.string()),
         "person_id": pa.array([f"P{p:09d}" if p >= 0 else f"F{-p:09d}" for p in injected.person.tolist()]),
         "duplicate_of": pa.array(injected.duplicate_of, pa.string()),
-        "labelled": pa.array(held.astype(np.int64)),
         "twin": pa.array(((injected.person >= 0) & (people.twin[who] >= 0)).astype(np.int64)),
     }
     progress("synthesise", 4, STAGES)
@@ -137,6 +135,9 @@ def _tables(citizens: int, doses: int, seed: int, progress: Progress) -> tuple[d
         twins = int(((people.twin >= 0) & ~absent).sum()) / 2 / citizens
         figures = measure(connection, twins)
         seen = [row[0] for row in connection.execute("SELECT class FROM seen ORDER BY dose_id").fetchall()]
-    labels = label(injected, texts(seen), held, world, streams[7])
-    truth = pa.table(columns | {"details": pa.array([DETAILS[name] for name in seen])})
+    drawn, weights = draw(injected, texts(seen), world, streams[7])
+    labels = label(injected, drawn, weights, world)
+    labelled = np.isin(injected.person, injected.person[drawn]).astype(np.int64)
+    details = [DETAILS[name] for name in seen]
+    truth = pa.table(columns | {"labelled": pa.array(labelled), "details": pa.array(details)})
     return {"citizens": registry, "doses": injected.table, "truth": truth, "labels": labels}, figures

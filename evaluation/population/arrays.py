@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
 Flags = np.ndarray[tuple[int], np.dtype[np.bool_]]
+Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
 Texts = np.ndarray[tuple[int], np.dtype[np.object_]]
 
 

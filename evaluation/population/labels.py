@@ -1,51 +1,56 @@
-"""Labels like those of a clerical sample: doses of persons held apart, by stratum, with their hard negatives.
+"""Labels like those of a clerical sample: doses drawn by stratum, with their hard negatives.
 
-A stratum is drawn with one probability; the weight of a pair is 1 ÷ the probability with which its dose was
-drawn (person and dose together). The clerk makes no error. The negatives are those a clerk would be shown:
-the owner of the typed number, the twin, namesakes, members of the household. A foreigner or an absent
-person has negatives only.
+Within a stratum every STEPth dose is drawn, from a random one on, in a random order of persons: each dose has the same
+probability, and no person has two doses of a stratum drawn; the weight of a pair is 1 ÷ that probability (systematic
+sampling: Cochran 1977, section 8.1). The clerk makes no error. The negatives are those a clerk would be shown: the
+owner of the typed number, the twin, namesakes, members of the household. A foreigner or an absent person has negatives
+only.
 """
 
 import numpy as np
 import pyarrow as pa
 
-from evaluation.population.arrays import Flags, Ints, Texts, texts, years
+from evaluation.population.arrays import Floats, Ints, Texts, texts, years
 from evaluation.population.doses import Doses
 from evaluation.population.registry import World
 from evaluation.population.targets import DIFFERS, EXACT, MALFORMED, NONE
 
-HELD_APART, MOST_PERSONS = 0.15, 45_000
-MOST_DOSES = 6_100
-STRATA = {EXACT: 0.20, DIFFERS: 0.30, MALFORMED: 0.18, NONE: 0.22, "not in the registry": 0.10}
+MOST_DOSES = 30_000
+LEAST_STEP = 4.0
+STRATA = {EXACT: 0.45, DIFFERS: 0.20, MALFORMED: 0.14, NONE: 0.17, "not in the registry": 0.04}
 NEGATIVES = 5
 NEAR_YEARS = 3
 
 
-def hold_apart(person: Ints, rng: np.random.Generator) -> Flags:
-    """Which doses belong to the persons whose labels train the model."""
-    distinct, which = np.unique(person, return_inverse=True)
-    chosen = np.zeros(len(distinct), dtype=bool)
-    chosen[rng.permutation(len(distinct))[: min(round(HELD_APART * len(distinct)), MOST_PERSONS)]] = True
-    return chosen[which]
-
-
-def label(doses: Doses, seen: Texts, held: Flags, world: World, rng: np.random.Generator) -> pa.Table:
-    """The table ``labels`` for a stratified sample of the doses of ``held`` persons."""
-    dose_id, typed = (texts(doses.table[column].to_pylist()) for column in ("dose_id", "national_id"))
-    person, registered, numbers = doses.person, world.registered, world.identity.number
+def draw(doses: Doses, seen: Texts, world: World, rng: np.random.Generator) -> tuple[Ints, Floats]:
+    """The doses that are labelled, ascending, and their weights."""
+    person, registered = doses.person, world.registered
     known = (person >= 0) & registered[np.maximum(person, 0)]
     stratum = np.where(known, seen, "not in the registry")
-    chosen: list[tuple[int, float]] = []
+    distinct, which = np.unique(person, return_inverse=True)
+    place = rng.permutation(len(distinct))[which]
+    drawn, weights = [], []
     for name, share in STRATA.items():
         members = np.flatnonzero(stratum == name)
-        able = members[held[members]]
-        sample = np.sort(rng.permutation(able)[: round(share * MOST_DOSES)])
-        chosen += [(int(index), len(members) / len(sample)) for index in sample]
+        members = members[np.argsort(place[members], kind="stable")]
+        step = max(LEAST_STEP, len(members) / (share * MOST_DOSES))
+        chosen = np.floor(np.arange(rng.random() * step, len(members), step)).astype(np.int64)
+        drawn.append(members[chosen])
+        weights.append(np.full(len(chosen), step))
+    index = np.concatenate(drawn)
+    order = np.argsort(index)
+    return index[order], np.concatenate(weights)[order]
+
+
+def label(doses: Doses, drawn: Ints, weights: Floats, world: World) -> pa.Table:
+    """The table ``labels`` for the doses drawn."""
+    dose_id, typed = (texts(doses.table[column].to_pylist()) for column in ("dose_id", "national_id"))
+    person, registered, numbers = doses.person, world.registered, world.identity.number
     neighbours = _Neighbours(world)
     rows: list[tuple[str, str, int, float]] = []
-    for index, weight in sorted(chosen):
+    for index, weight in zip(drawn.tolist(), weights.tolist(), strict=True):
         who = int(person[index])
-        if known[index]:
+        if who >= 0 and registered[who]:
             rows.append((dose_id[index], numbers[who], 1, weight))
         others = neighbours.of(who, typed[index])
         rows += [(dose_id[index], numbers[other], 0, weight) for other in others]

@@ -34,6 +34,7 @@ from linkage.messages import say
 from linkage.progress import Progress, Terminal
 from linkage.reports.pages import count, percent
 from linkage.run import ScoreJob, score
+from linkage.specification import read_specification
 from linkage.tables import refuse_to_overwrite
 from models import load
 from training import TrainJob, train
@@ -68,27 +69,46 @@ def _train(flags: argparse.Namespace) -> Result:
         doses=flags.doses,
         citizens=flags.citizens,
         labels=flags.labels,
-        specification=load(SPECIFICATION),
+        specification=read_specification(flags.spec),
         out=flags.out,
         threads=flags.threads,
         memory=flags.memory,
         max_false_link_rate=flags.max_false_link_rate,
+        max_false_link_rate_of_a_stratum=flags.max_false_link_rate_of_a_stratum,
+        max_missed_link_rate=flags.max_missed_link_rate,
+        review_capacity=flags.review_capacity,
         seed=flags.seed,
         force=flags.force,
         columns=column_map(flags),
     )
     model = train(job, progress=_progress(flags))
     thresholds = model.evidence["thresholds"]
-    text = say(
-        "train.done",
-        flags.lang,
-        out=flags.out,
-        digest=model.digest[:12],
-        accept=f"{model.thresholds.accept:.4f}",
-        review=f"{model.thresholds.review:.4f}",
-        accepted=count(thresholds["accepted"], flags.lang),
-        false_links=thresholds["false_links"],
-    )
+    false_links = thresholds["false_links"]
+    lines = [
+        say(
+            "train.done",
+            flags.lang,
+            out=flags.out,
+            digest=model.digest[:12],
+            accepted=count(false_links["doses"], flags.lang),
+            false_links=count(false_links["errors"], flags.lang),
+            claim=count(int(1 / false_links["bound"]), flags.lang),
+            accepted_share=percent(thresholds["accepted_share"], flags.lang),
+            review_share=percent(thresholds["review_share"], flags.lang),
+        )
+    ]
+    lines += [
+        say(
+            "train.stratum_unproven",
+            flags.lang,
+            stratum=name,
+            more=count(found["lacking"], flags.lang),
+            claim=count(round(1 / thresholds["max_false_link_rate_of_a_stratum"]), flags.lang),
+        )
+        for name, found in thresholds["strata"].items()
+        if found["lacking"]
+    ]
+    text = "\n".join(lines)
     return Result(text, {"model": model.name, "digest": model.digest, "thresholds": thresholds})
 
 
@@ -232,7 +252,11 @@ COMMANDS: tuple[Command | Group, ...] = (
         (
             *INPUTS,
             Flag("--out", {"required": True, "type": Path, "metavar": "MODEL"}),
+            Flag("--spec", {"default": SPECIFICATION, "metavar": "FILE"}),
             Flag("--max-false-link-rate", {"type": float, "default": 1 / 2500, "metavar": "R"}),
+            Flag("--max-false-link-rate-of-a-stratum", {"type": float, "metavar": "R"}),
+            Flag("--max-missed-link-rate", {"type": float, "default": 0.02, "metavar": "S"}),
+            Flag("--review-capacity", {"type": natural, "metavar": "N"}),
             Flag("--seed", {"type": _seed, "default": 1, "metavar": "S"}),
             *ENGINE,
         ),

@@ -10,7 +10,7 @@ Fortini et al. 2001, section 3). Candidates left out weigh less than ``WEAKEST``
 """
 
 from linkage.scoring import level_column
-from models import Model, Pattern, Specification
+from models import CAUTION, OTHER, Model, Pattern, Specification
 
 __all__ = ["DECISIONS", "WEAKEST", "compile_deciding", "compile_ranking"]
 
@@ -36,12 +36,14 @@ def compile_deciding(model: Model, candidates: str) -> str:
         ``review``.
     """
     thresholds = model.thresholds
-    clear, cautioned = (f"{c.slope!r} * match_weight + {c.intercept!r}" for c in (model.calibration, model.cautioned))
-    bits = f"CASE WHEN caution IS NULL THEN {clear} ELSE {cautioned} END"
+    strata = model.specification.stratum_names
+    calibration = ((name, model.calibration[name]) for name in strata)
+    bits = " ".join(f"WHEN '{name}' THEN {c.slope!r} * match_weight + {c.intercept!r}" for name, c in calibration)
+    accept = " ".join(f"WHEN '{name}' THEN {thresholds.accept[name]!r}" for name in strata)
     dose = "(PARTITION BY dose_key ORDER BY rank)"
     return f"""
     WITH calibrated AS (
-      SELECT *, {bits} AS bits FROM ({compile_ranking(model.specification, candidates)})
+      SELECT *, CASE stratum {bits} END AS bits FROM ({compile_ranking(model.specification, candidates)})
     ), levelled AS (
       -- odds are taken relative to the dose's largest, so that no power of two overflows
       SELECT *, greatest(max(bits) OVER (PARTITION BY dose_key), 0) AS top FROM calibrated
@@ -60,7 +62,7 @@ def compile_deciding(model: Model, candidates: str) -> str:
       FROM posterior
     )
     SELECT * EXCLUDE (bits, top, odds, none, total, any_probability, best_probability, best_margin),
-      CASE WHEN best_probability >= {thresholds.accept!r} AND coalesce(best_margin, 1) > 0 AND caution IS NULL
+      CASE WHEN best_probability >= CASE stratum {accept} END AND coalesce(best_margin, 1) > 0 AND caution IS NULL
              THEN 'accept'
            WHEN any_probability >= {thresholds.review!r} THEN 'review'
            ELSE 'no_match' END AS decision
@@ -73,7 +75,8 @@ def compile_ranking(specification: Specification, candidates: str) -> str:
 
     Returns:
         A SELECT with a row for each candidate: the columns of ``candidates``, ``rank`` (from 1, by match weight, then
-        by citizen key), and the dose's ``caution``: the first one that holds, null without one.
+        by citizen key), the dose's ``caution``: the first one that holds, null without one; and its ``stratum``:
+        "caution", or the first whose pattern the best candidate has, or "other".
     """
     order = "(PARTITION BY dose_key ORDER BY match_weight DESC, citizen_key)"
     held = {
@@ -83,16 +86,23 @@ def compile_ranking(specification: Specification, candidates: str) -> str:
         if pattern
     }
     columns = "".join(f", {condition} AS {name}" for name, condition in held.items())
+    kinds = " ".join(f"WHEN {_held(specification, each.best)} THEN '{each.name}'" for each in specification.strata)
     holds = " ".join(
         f"WHEN bool_or(rank = 1 AND best_{number}) OVER dose"
         + (f" AND bool_or(rank > 1 AND another_{number}) OVER dose" if caution.another else "")
         + f" THEN '{caution.name}'"
         for number, caution in enumerate(specification.cautions)
     )
-    kept = f"* EXCLUDE ({', '.join(held)})" if held else "*"
+    kept = ", ".join(("own_stratum", *held))
     return f"""
-    SELECT {kept}, {f"CASE {holds} END" if holds else "NULL::VARCHAR"} AS caution
-    FROM (SELECT *, row_number() OVER {order} AS rank{columns} FROM {candidates})
+    SELECT * EXCLUDE ({kept}), CASE WHEN caution IS NOT NULL THEN '{CAUTION}'
+        ELSE any_value(own_stratum) FILTER (rank = 1) OVER dose END AS stratum
+    FROM (
+      SELECT *, {f"CASE {holds} END" if holds else "NULL::VARCHAR"} AS caution
+      FROM (SELECT *, row_number() OVER {order} AS rank{columns},
+          {f"CASE {kinds} ELSE '{OTHER}' END" if kinds else f"'{OTHER}'"} AS own_stratum FROM {candidates})
+      WINDOW dose AS (PARTITION BY dose_key)
+    )
     WINDOW dose AS (PARTITION BY dose_key)
     """
 
