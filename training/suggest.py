@@ -49,6 +49,9 @@ WITHOUT_CANDIDATE = 0.01
 SUBJECT_AT_MOST = 10
 """Doses of one subject; where more carry a subject_id it is no subject but a filler, and they are drawn one by one."""
 
+ONE = 2**40
+"""Probabilities are reckoned in parts of this."""
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:
@@ -245,9 +248,12 @@ def draw_doses(frame: Frame, probability: Floats, start: float) -> Ints:
     first = np.diff(frame.subject[by_subject], prepend=-1) > 0
     chosen = np.sort(by_subject[first])
     chosen = chosen[np.argsort(frame.cell[chosen], kind="stable")]
-    reached = np.cumsum(np.bincount(frame.subject, probability)[frame.subject[chosen]])
-    reached[-1] = round(reached[-1])
-    hit = np.diff(np.floor(reached + start), prepend=np.floor(start)) > 0
+    # whole numbers, and the certain ones apart: none may slip between two rounded sums
+    of_subject = np.rint(np.bincount(frame.subject, probability) * ONE).astype(np.int64)[frame.subject[chosen]]
+    hit = of_subject >= ONE
+    reached = np.cumsum(of_subject[~hit])
+    reached[-1:] = (round(probability.sum()) - hit.sum()) * ONE
+    hit[~hit] = np.diff((reached + int(start * ONE)) // ONE, prepend=0) > 0
     return np.sort(chosen[hit])
 
 
