@@ -11,11 +11,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from linkage.cli.flags import Command, Flag, Group, Result
+from evaluation import comparison
+from linkage.cli.flags import ENGINE, OUT, TABLES, Command, Flag, Group, Result, column_map
 from linkage.errors import UserError
 from linkage.messages import say
+from linkage.progress import Terminal
 from linkage.reports.pages import count, percent
 from models import Model, ModelError, promotion
+from training.labels import check_labels
 
 
 def read_model(name: str) -> Model:
@@ -232,6 +235,24 @@ def _cut_off(history: promotion.History, language: str) -> list[str]:
     return [say("promotion.cut_off", language, path=_promoted() / promotion.RECORD, line=history.cut_off)]
 
 
+def _compare(flags: argparse.Namespace) -> Result:
+    job = comparison.CompareJob(
+        a=read_model(flags.a),
+        b=read_model(flags.b),
+        doses=flags.doses,
+        citizens=flags.citizens,
+        labels=flags.labels,
+        out=flags.out,
+        threads=flags.threads,
+        memory=flags.memory,
+        columns=column_map(flags),
+        language=flags.lang,
+        force=flags.force,
+    )
+    found = comparison.compare(job, check_labels, progress=Terminal(flags.lang))
+    return Result("\n".join(comparison.summary(found, flags.lang, flags.out)), found.as_dict())
+
+
 def _say(keys: Sequence[str], language: str) -> tuple[str, ...]:
     return tuple(say(f"model.head.{key}", language) if key else "" for key in keys)
 
@@ -255,6 +276,18 @@ MODEL = Group(
     (
         Command("show", (_MODEL,), _show),
         Command("list", (), _list),
+        Command(
+            "compare",
+            (
+                Flag("a", {"metavar": "A"}),
+                Flag("b", {"metavar": "B"}),
+                *TABLES,
+                Flag("--labels"),
+                OUT,
+                *ENGINE,
+            ),
+            _compare,
+        ),
         Command(
             "promote",
             (
