@@ -3,7 +3,7 @@
 import io
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -109,10 +109,28 @@ def trade_off_chart(points: Sequence[ThresholdPoint], overall: Figures, language
     return svg("trade-off", draw)
 
 
+def scores_chart(reference: Mapping[int, int], run: Mapping[int, int], language: str) -> str:
+    """Shares of the doses by whole bits of match weight: the training reference as a line, the run as bars."""
+
+    def draw(axes: Axes) -> None:
+        bits = range(min([*reference, *run], default=0), max([*reference, *run], default=0) + 1)
+        before, now = ([part.get(whole, 0) / max(sum(part.values()), 1) for whole in bits] for part in (reference, run))
+        label = say("drift_run_doses", language)
+        axes.bar([*bits], now, width=1, align="edge", alpha=0.6, color=STYLES["right"], label=label)
+        label = say("drift_reference_doses", language)
+        axes.stairs(before, [*bits, bits[-1] + 1], color=STYLES["wrong"], linewidth=1.5, label=label)
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda part, _: _tick(part, language)))
+        axes.set_xlabel(say("evaluation_match_weight", language))
+        axes.set_ylabel(say("drift_share", language))
+        _legend(axes)
+
+    return svg("scores", draw)
+
+
 def _bits(probability: float) -> float:
     if probability in (0, 1):
         return MAX_BITS * (2 * probability - 1)
-    return math.log2(probability / (1 - probability))
+    return max(-MAX_BITS, min(math.log2(probability / (1 - probability)), MAX_BITS))
 
 
 def _nines(precision: float) -> float:

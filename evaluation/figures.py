@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from evaluation.drift import Drift
 from evaluation.intervals import Share
 
 
@@ -88,6 +89,7 @@ class Evaluation:
     from reading the truth table: the keys of messages with their facts.
     ``expected_calibration_error`` is the mean of |predicted - realised| over the reliability bins, weighted
     by their doses (Naeini, Cooper and Hauskrecht 2015, AAAI 29, 2901-2907); None without a candidate.
+    ``drift`` compares the whole run with the training reference; None without one.
     """
 
     run: str
@@ -104,6 +106,7 @@ class Evaluation:
     truth_notices: tuple[tuple[str, dict[str, str]], ...]
     run_only: Unmatched
     truth_only: Unmatched
+    drift: Drift | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Everything as what JSON can hold."""

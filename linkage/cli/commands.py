@@ -10,12 +10,11 @@ from typing import Any
 import evaluation
 from evaluation import population
 from linkage import reports
+from linkage.cli.evaluating import EVALUATE, measured
 from linkage.cli.flags import (
-    COLUMNS,
     DEFAULT_MEMORY,
     ENGINE,
     FORCE,
-    NEEDED,
     OUT,
     TABLES,
     Command,
@@ -37,7 +36,7 @@ from linkage.run import ScoreJob, score
 from linkage.specification import read_specification
 from linkage.tables import refuse_to_overwrite
 from models import load
-from training import TrainJob, train
+from training import Tolerances, TrainJob, train
 
 SPECIFICATION = "dose_citizen"
 DEMO = frozenset({"data", "model", "run", "evaluation", "provinces.html"})
@@ -73,9 +72,9 @@ def _train(flags: argparse.Namespace) -> Result:
         out=flags.out,
         threads=flags.threads,
         memory=flags.memory,
-        max_false_link_rate=flags.max_false_link_rate,
-        max_false_link_rate_of_a_stratum=flags.max_false_link_rate_of_a_stratum,
-        max_missed_link_rate=flags.max_missed_link_rate,
+        tolerances=Tolerances(
+            flags.max_false_link_rate, flags.max_missed_link_rate, flags.max_false_link_rate_of_a_stratum
+        ),
         review_capacity=flags.review_capacity,
         seed=flags.seed,
         force=flags.force,
@@ -147,26 +146,6 @@ def _summary(manifest: Mapping[str, Any], out: Path, language: str) -> str:
     )
 
 
-def _evaluate(flags: argparse.Namespace) -> Result:
-    found = evaluation.evaluate(
-        flags.run_folder,
-        flags.truth,
-        flags.out,
-        columns=column_map(flags),
-        language=flags.lang,
-        force=flags.force,
-    )
-    return Result(_measured(found, flags.out, flags.lang), found.as_dict())
-
-
-def _measured(found: evaluation.Evaluation, out: Path, language: str) -> str:
-    overall = found.overall
-    shares = {"precision": overall.precision, "recall": overall.recall, "review": overall.review_share}
-    figures = {name: percent(share.value, language) for name, share in shares.items()}
-    figures["page"] = str(out / "index.html")
-    return "\n".join([*evaluation.notices(found, language), say("evaluate.done", language, **figures)])
-
-
 def _explain(flags: argparse.Namespace) -> Result:
     explanation = explain(flags.run_folder, flags.dose_id)
     return Result(explanation.as_text(flags.lang), explanation.as_dict())
@@ -208,7 +187,7 @@ def _demo(flags: argparse.Namespace) -> Result:
     text = [
         population.as_table(made.figures, flags.lang),
         _summary(manifest, out / "run", flags.lang),
-        _measured(found, out / "evaluation", flags.lang),
+        measured(found, out / "evaluation", flags.lang),
         say("report.done", flags.lang, out=out / "provinces.html"),
     ]
     return Result("\n".join(text), {"run": manifest, "evaluation": found.as_dict()})
@@ -274,11 +253,7 @@ COMMANDS: tuple[Command | Group, ...] = (
         ),
         _score,
     ),
-    Command(
-        "evaluate",
-        (_RUN, Flag("--truth", NEEDED), OUT, COLUMNS, FORCE),
-        _evaluate,
-    ),
+    EVALUATE,
     Command("explain", (_RUN, Flag("dose_id", {"metavar": "DOSE_ID"})), _explain),
     Command(
         "report",
