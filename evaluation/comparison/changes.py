@@ -29,6 +29,7 @@ UNITS = {"stratum_a": None, "stratum_b": None, "id_kind": None, "province": 10, 
 """What changes are counted by, and how many of the parts that change most are kept; None for all."""
 
 EXAMPLES = 10
+TOLD = ("change", "dose_id", "stratum_a", "stratum_b", "probability_a", "probability_b", "weight_change")
 BOTH = """
 CREATE TABLE compared AS
 SELECT a.dose_id, a.decision AS decision_a, b.decision AS decision_b, a.citizen_id AS citizen_a,
@@ -156,7 +157,7 @@ def examples(connection: duckdb.DuckDBPyConnection, models: Mapping[str, Model])
         models: ``a`` and ``b``.
     """
     rows = connection.execute(
-        """
+        f"""
     WITH deciding AS (
       SELECT *, CASE WHEN decision_b = 'accept' THEN citizen_b ELSE coalesce(citizen_a, citizen_b) END AS citizen_id
       FROM compared WHERE change IS NOT NULL
@@ -165,14 +166,14 @@ def examples(connection: duckdb.DuckDBPyConnection, models: Mapping[str, Model])
       FROM deciding LEFT JOIN a_candidates AS a USING (dose_id, citizen_id)
       LEFT JOIN b_candidates AS b USING (dose_id, citizen_id)
     )
-    SELECT change, dose_id, stratum_a, stratum_b, probability_a, probability_b, weight_change, citizen_a, citizen_b
+    SELECT {", ".join(TOLD)}, citizen_a, citizen_b
     FROM weighed QUALIFY row_number() OVER (PARTITION BY change ORDER BY abs(weight_change) DESC, dose_id) <= $most
     ORDER BY abs(weight_change) DESC, dose_id
     """,
         {"weakest": WEAKEST, "most": EXAMPLES},
     ).fetchall()
     rows.sort(key=lambda row: CHANGES.index(row[0]))
-    pairs = [(row[1], citizen) for row in rows for citizen in dict.fromkeys(filter(None, row[7:]))]
+    pairs = [(row[1], citizen) for row in rows for citizen in dict.fromkeys(filter(None, row[len(TOLD) :]))]
     shown = {side: _shown(connection, side, model, pairs) for side, model in models.items()}
     names = dict.fromkeys(each.name for model in models.values() for each in model.specification.comparisons)
     candidates = [
@@ -180,8 +181,10 @@ def examples(connection: duckdb.DuckDBPyConnection, models: Mapping[str, Model])
         for dose, citizen in pairs
     ]
     return tuple(
-        Example(*shown_of, tuple(each for dose, each in candidates if dose == dose_id))
-        for dose_id, shown_of in ((row[1], row[:7]) for row in rows)
+        Example(
+            **dict(zip(TOLD, row, strict=False)), candidates=tuple(each for dose, each in candidates if dose == row[1])
+        )
+        for row in rows
     )
 
 

@@ -12,6 +12,7 @@ from evaluation.comparison.changes import CHANGES
 from evaluation.comparison.found import Comparison, Sentence
 from linkage.messages import say, word
 from linkage.reports.pages import count, environment, localised, percent
+from linkage.vietnamese import units
 
 DECISIONS = ("accept", "review", "no_match")
 
@@ -111,6 +112,8 @@ def _label(by: str, name: str, language: str) -> str:
     """A part as users call it; a dose without a value, or without a candidate, has none."""
     if not name:
         return say("evaluation_none", language)
+    if by == "province":
+        return next((full for code, full in units.rows("provinces", "code", "name") if code == name), name)
     return word(f"stratum.{name}", language) if by.startswith("stratum") else name
 
 
@@ -124,6 +127,7 @@ def _changes_chart(found: Comparison, language: str) -> str:
         axes.bar_label(bars, [count(doses, language) for doses in changes.values()], padding=3, color=STYLES["ink"])
         axes.set_xscale("log")
         axes.set_xlim(0.7, 5 * max(changes.values(), default=1))
+        axes.xaxis.set_major_formatter(lambda doses, _: count(round(doses), language) if doses >= 1 else "")
         axes.invert_yaxis()
         axes.set_xlabel(say("evaluation_doses", language))
 
@@ -141,6 +145,7 @@ def _strata_chart(found: Comparison, language: str) -> str:
             places = [number + 0.38 * place for number in range(len(strata))]
             axes.barh(places, shares, height=0.36, color=STYLES[colour], alpha=0.7, label=_name(found, side))
         axes.set_yticks([number + 0.19 for number in range(len(strata))], names)
+        axes.set_xticks([0, 0.5, 1])
         axes.set_xlim(0, 1)
         axes.invert_yaxis()
         axes.xaxis.set_major_formatter(lambda share, _: percent(share, language))

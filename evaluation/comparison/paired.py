@@ -36,7 +36,7 @@ class Difference:
         doses_a, doses_b: labelled doses it happens to.
         only_a, only_b: those it happens to under one model alone.
         share_a, share_b: weighted shares of the labelled doses.
-        difference, low, high: of the shares, B minus A, with a 95 % interval.
+        difference, low, high: of the shares, B minus A, with a 95 % interval; None where no dose differs.
         p_more, p_fewer: one-sided, that it is not more (not fewer) under B than under A.
         more_doses: labelled doses, beside those there are, that would show such a difference four times in five; None
             where none is seen, 0 where it is shown.
@@ -49,8 +49,8 @@ class Difference:
     share_a: float
     share_b: float
     difference: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     p_more: float
     p_fewer: float
     more_doses: int | None
@@ -125,6 +125,7 @@ def compare_shares(a: Bools, b: Bools, weight: Floats, person: NDArray[np.str_])
     difference = float(signed.sum() / total)
     residual = (signed - difference * held) / total
     error = float(np.sqrt(persons / max(persons - 1, 1) * (residual**2).sum()))
+    differ = bool((a != b).any())
     p_more, p_fewer = sign_test(signed), sign_test(-signed)
     margin = float(norm.ppf(0.975)) * error
     return Difference(
@@ -135,8 +136,8 @@ def compare_shares(a: Bools, b: Bools, weight: Floats, person: NDArray[np.str_])
         share_a=float(weight[a].sum() / total),
         share_b=float(weight[b].sum() / total),
         difference=difference,
-        low=difference - margin,
-        high=difference + margin,
+        low=difference - margin if differ else None,
+        high=difference + margin if differ else None,
         p_more=p_more,
         p_fewer=p_fewer,
         more_doses=0 if min(p_more, p_fewer) < SURE else _more_doses(difference, error, len(a)),
