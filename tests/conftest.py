@@ -12,7 +12,7 @@ from evaluation.population import synthesise
 from linkage.standardise import standardise
 from linkage.tables import CITIZENS, DOSES, read_table
 from models import Calibration, LevelParameters, Model, Specification, Thresholds, load
-from training import TrainJob, train
+from training import Tolerances, TrainJob, train
 
 RANDOM_PAIRS = 100_000
 """Fewer than in earnest: a test needs no precise u."""
@@ -97,7 +97,7 @@ def train_small(
             out=tmp_path_factory.mktemp("training") / "small_model",
             threads=threads,
             memory="2GB",
-            max_false_link_rate=0.02,
+            tolerances=Tolerances(0.02),
         )
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(importlib.import_module("training.train"), "RANDOM_PAIRS", RANDOM_PAIRS)

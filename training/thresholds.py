@@ -10,6 +10,7 @@ chosen by the data (Clopper & Pearson alone) would be too low by just that choic
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -103,9 +104,8 @@ def choose_thresholds(
         own[name] = NEVER
         if name == never or not within.any():
             continue
-        proven, found = _last_proven(
-            ACCEPT, lambda t, within=within: within & (probability >= t), ~right, outcomes, of_one
-        )
+        certain = np.where(within, probability, -1.0)
+        proven, found = _last_proven(ACCEPT, partial(np.greater_equal, certain), ~right, outcomes, of_one)
         if proven is None:
             missing[name] = lacking(found, of_one)
         else:

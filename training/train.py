@@ -5,11 +5,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import numpy as np
-from numpy.typing import NDArray
 
 from linkage.blocking import Budget, plan_blocking
 from linkage.deciding import WEAKEST, compile_deciding
@@ -20,21 +18,19 @@ from linkage.scoring import compared_tables, compile_scoring, level_column, meas
 from linkage.standardise import standardise
 from linkage.tables import CITIZENS, DOSES, LABELS, TableSchema, read_table
 from linkage.workspace import Workspace
-from models import CAUTION, Model, Registry, Specification, Thresholds
-from training.calibration import Scored, calibrate_strata, cross_fitted, folds
+from models import Model, Registry, Specification
 from training.card import write_card
-from training.dependence import Dependence, measure_dependence
-from training.estimation import estimate, levels_of, random_pairs, reaches, same_value_shares
+from training.estimation import levels_of, random_pairs, reaches, same_value_shares
 from training.labels import LabelCounts, check_labels, labelled_keys
+from training.learning import FOLDS, LabelledPairs, Tolerances, learn
 from training.reliability import reliability
-from training.thresholds import Chosen, choose_thresholds
-from training.vectors import Bools, Candidates, Ints, Vectors, match_weights, strata
+from training.thresholds import Chosen
+from training.vectors import Candidates, Ints, Vectors
 
 RANDOM_DOSES = 50_000
 """Doses drawn at random, labelled or not: random pairs are made of them, and they say what doses are like."""
 
 RANDOM_PAIRS = 1_000_000
-FOLDS = 5
 PERSONS_AT_LEAST = 100
 
 
@@ -43,9 +39,7 @@ class TrainJob:
     """What ``linkage train`` was asked to do.
 
     Attributes:
-        max_false_link_rate: false links among accepts.
-        max_false_link_rate_of_a_stratum: the same in any stratum; None for `training.thresholds.OF_A_STRATUM` times it.
-        max_missed_link_rate: doses whose citizen is in the registry, among no-match.
+        tolerances: errors that are tolerated.
         review_capacity: doses of the table ``doses`` that clerks can review; None for any number.
     """
 
@@ -56,9 +50,7 @@ class TrainJob:
     out: Path
     threads: int
     memory: str
-    max_false_link_rate: float = 1 / 2500
-    max_false_link_rate_of_a_stratum: float | None = None
-    max_missed_link_rate: float = 0.02
+    tolerances: Tolerances = field(default_factory=Tolerances)
     review_capacity: int | None = None
     seed: int = 1
     force: bool = False
@@ -84,9 +76,9 @@ def train(job: TrainJob, *, progress: Progress = silent) -> Model:
         UserError: an input cannot be used, MODEL exists, the labels are too few, or prove too little.
     """
     for flag, found in (
-        ("--max-false-link-rate", job.max_false_link_rate),
-        ("--max-false-link-rate-of-a-stratum", job.max_false_link_rate_of_a_stratum),
-        ("--max-missed-link-rate", job.max_missed_link_rate),
+        ("--max-false-link-rate", job.tolerances.false_links),
+        ("--max-false-link-rate-of-a-stratum", job.tolerances.false_links_of_a_stratum),
+        ("--max-missed-link-rate", job.tolerances.missed_links),
     ):
         if found is not None and not 0 < found < 1:
             raise UserError("train.bad_rate", flag=flag, found=found)
@@ -141,56 +133,32 @@ def _prepare(connection: duckdb.DuckDBPyConnection, job: TrainJob, progress: Pro
 
 
 def _learn(connection: duckdb.DuckDBPyConnection, job: TrainJob, given: _Prepared, progress: Progress) -> Model:
-    names = job.specification.stratum_names
-    registry = measure_registry(connection, job.specification)
-    progress("learn", 0, 4)
-    pairs = _pairs(connection, job, registry)
-    model = pairs.model(np.ones(len(pairs.labelled["weight"]), dtype=bool))
-    progress("learn", 1, 4)
-    _score(connection, model, registry)
-    candidates, dose_keys = _candidates(connection, model.specification)
+    progress("learn", 0, 3)
+    pairs = _pairs(connection, job.specification, job.seed)
+    first = pairs.model(np.ones(len(pairs.labelled["weight"]), dtype=bool))
+    progress("learn", 1, 3)
+    _score(connection, first, pairs.registry)
+    candidates, dose_keys = _candidates(connection, job.specification)
     persons = len(np.unique(candidates.person))
     if persons < PERSONS_AT_LEAST:
         raise UserError("labels.too_few_persons", path=job.labels, found=persons, needed=PERSONS_AT_LEAST)
-    progress("learn", 2, 4)
-    found = np.zeros(len(candidates.weight), dtype=bool)
-    found[candidates.dose[candidates.is_match]] = True
-    in_registry = round(float((candidates.weight[found].sum() + 0.5) / (candidates.weight.sum() + 1)), 9)
-    scored_prior = model.prior_bits(registry.citizens)
-    model = replace(model, in_registry=in_registry)
-    fold = folds(candidates.person, FOLDS, job.seed)
-    of_label = fold[np.searchsorted(dose_keys, pairs.labelled["dose_key"])]
-    weights = np.zeros(len(candidates.dose))
-    for each in range(FOLDS):
-        other = replace(pairs.model(of_label != each), in_registry=in_registry)
-        inside = fold[candidates.dose] == each
-        weights[inside] = match_weights(other, registry, candidates.vectors.of(inside))
-    stratum = strata(model.specification, candidates.vectors, candidates.dose, weights, len(candidates.weight))
-    scored = Scored(candidates, weights, stratum)
-    progress("learn", 3, 4)
-    judged = cross_fitted(scored, names, fold, in_registry)
-    chosen = choose_thresholds(
-        judged,
-        names,
-        CAUTION,
-        max_false_link_rate=job.max_false_link_rate,
-        max_missed_link_rate=job.max_missed_link_rate,
-        max_false_link_rate_of_a_stratum=job.max_false_link_rate_of_a_stratum,
-    )
-    _refuse_unproven(job, chosen)
-    model = replace(model, calibration=calibrate_strata(scored, names, in_registry), thresholds=chosen.thresholds)
-    reference = _reference(connection, model, model.prior_bits(registry.citizens) - scored_prior)
+    progress("learn", 2, 3)
+    learned = learn(pairs, candidates, dose_keys, job.tolerances, job.seed)
+    _refuse_unproven(job, learned.chosen)
+    model = replace(learned.model, name=job.out.name)
+    citizens = pairs.registry.citizens
+    reference = _reference(connection, model, model.prior_bits(citizens) - first.prior_bits(citizens))
     _refuse_beyond_capacity(job, given, reference)
-    progress("learn", 4, 4)
+    progress("learn", 3, 3)
     return replace(
         model,
         evidence={
-            "registry": asdict(registry),
+            "registry": asdict(pairs.registry),
             "labels": asdict(given.counts) | {"suspicions": []},
             "folds": FOLDS,
             "random_pairs": RANDOM_PAIRS,
-            "thresholds": chosen.evidence,
-            "reliability": reliability(judged, names),
+            "thresholds": learned.chosen.evidence,
+            "reliability": reliability(learned.outcomes, job.specification.stratum_names),
             "reference": reference.as_dict(),
             "dependence": pairs.dependence(model).evidence(),
             "inputs": dict(sorted(given.inputs.items())),
@@ -200,90 +168,29 @@ def _learn(connection: duckdb.DuckDBPyConnection, job: TrainJob, given: _Prepare
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Pairs:
-    """Labelled and random pairs with their levels: what m, u and dependence are learned from."""
-
-    job: TrainJob
-    registry: Registry
-    labelled: Mapping[str, NDArray[Any]]
-    levels: Mapping[str, NDArray[np.uint8]]
-    random_levels: Mapping[str, NDArray[np.uint8]]
-    same_value: Mapping[str, float]
-    reach: Mapping[str, Mapping[str, float]]
-
-    def model(self, used: Bools) -> Model:
-        """An uncalibrated model from some of the labelled pairs: shape (labelled pairs,)."""
-        is_match, weight, hard_negatives = self._of(used)
-        dose = self.labelled["dose_key"][used]
-        absent = ~np.isin(dose, dose[is_match])
-        parameters = {
-            comparison.name: estimate(
-                comparison,
-                self.levels[comparison.name][used],
-                is_match,
-                weight,
-                self.random_levels[comparison.name],
-                absent=absent,
-                same_value=self.same_value,
-                reach=self.reach.get(comparison.name, {}),
-                hard_negatives=hard_negatives,
-                citizens=self.registry.citizens,
-            )
-            for comparison in self.job.specification.comparisons
-            if not comparison.is_interaction
-        }
-        return Model(
-            name=self.job.out.name,
-            specification=self.job.specification,
-            parameters=parameters,
-            in_registry=0.5,
-            calibration={},
-            thresholds=Thresholds(accept={}, review=0.0),
-        )
-
-    def dependence(self, model: Model) -> Dependence:
-        """How far the comparisons of the model are from independent."""
-        is_match, weight, hard_negatives = self._of(np.ones(len(self.labelled["weight"]), dtype=bool))
-        return measure_dependence(
-            model,
-            self.levels,
-            is_match,
-            weight,
-            registry=self.registry,
-            random_levels=self.random_levels,
-            hard_negatives=hard_negatives,
-        )
-
-    def _of(self, used: Bools) -> tuple[Bools, NDArray[np.float64], float]:
-        is_match, weight = self.labelled["is_match"][used], self.labelled["weight"][used]
-        _, first = np.unique(self.labelled["dose_key"][used], return_index=True)
-        hard_negatives = float(weight[~is_match].sum() / weight[first].sum()) if len(first) else 0.0
-        return is_match, weight, hard_negatives
-
-
-def _pairs(connection: duckdb.DuckDBPyConnection, job: TrainJob, registry: Registry) -> _Pairs:
+def _pairs(connection: duckdb.DuckDBPyConnection, specification: Specification, seed: int) -> LabelledPairs:
     """Find the levels of all labelled pairs, of random pairs, and of pairs with one value."""
-    specification = job.specification
     connection.execute(
         "CREATE TEMP TABLE numbered AS"
         " SELECT row_number() OVER (ORDER BY dose_key, citizen_key) AS number, * FROM labelled"
     )
     rows = connection.execute(
-        "SELECT dose_key, citizen_key, is_match, weight FROM numbered ORDER BY number"
+        "SELECT dose_key, citizen_key, is_match, weight, person FROM numbered ORDER BY number"
     ).fetchnumpy()
     labelled = {name: np.asarray(column) for name, column in rows.items()}
+    _, labelled["person"] = np.unique(labelled["person"].astype(str), return_inverse=True)
     own = labelled["is_match"]
-    random_pairs(connection, RANDOM_PAIRS, job.seed)
-    return _Pairs(
-        job,
-        registry,
+    random_pairs(connection, RANDOM_PAIRS, seed)
+    return LabelledPairs(
+        specification,
+        measure_registry(connection, specification),
         labelled,
         levels_of(connection, specification, "numbered"),
         levels_of(connection, specification, "random_pairs"),
+        connection.execute("SELECT dose_key FROM random_pairs ORDER BY number").fetchnumpy()["dose_key"],
         same_value_shares(connection, specification),
         # what strangers with one value are on says nothing of matches: all labelled doses may tell it to every fold
-        reaches(connection, specification, {name: labelled[name][own] for name in labelled}, job.seed),
+        reaches(connection, specification, {name: labelled[name][own] for name in labelled}, seed),
     )
 
 
@@ -359,7 +266,7 @@ def _refuse_unproven(job: TrainJob, chosen: Chosen) -> None:
             "train.unproven",
             path=job.labels,
             more=f"{max(1, chosen.lacking['']):,}",
-            claim=f"{round(1 / job.max_false_link_rate):,}",
+            claim=f"{round(1 / job.tolerances.false_links):,}",
         )
 
 
