@@ -238,9 +238,9 @@ def _state(found: Index, changed: float, different: float) -> str:
 
 
 def _verdict(shifts: Sequence[Shift], doses: int, reference: int, doses_each: float) -> str:
-    worst = max((shift.state for shift in shifts), key=STATES.index)
-    blur = noise(doses, reference, SCORE_BINS + 1, doses_each, TAIL)
-    return "too_few" if worst == "as_trained" and blur >= CHANGED else worst
+    if noise(doses, reference, SCORE_BINS + 1, doses_each, TAIL) >= CHANGED:
+        return "too_few"
+    return max((shift.state for shift in shifts), key=STATES.index)
 
 
 def score_bins(reference: Profile) -> tuple[int, ...]:

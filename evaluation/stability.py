@@ -105,18 +105,6 @@ def odds_ratio(now: tuple[int, int], before: tuple[int, int], doses_each: float,
     return Index(math.exp(change), math.exp(max(change - float(ndtri(1 - tail)) * spread, 0.0)))
 
 
-def false_discoveries(chances: NDArray[np.float64], rate: float) -> NDArray[np.bool_]:
-    """Which of many tests stand when a share ``rate`` of those that do may be wrong.
-
-    Benjamini and Hochberg (1995), J. R. Stat. Soc. B 57(1), 289-300, section 3.1.
-    """
-    order = np.argsort(chances, kind="stable")
-    passed = np.flatnonzero(chances[order] <= rate * np.arange(1, len(chances) + 1) / max(len(chances), 1))
-    stands = np.zeros(len(chances), dtype=bool)
-    stands[order[: passed[-1] + 1 if len(passed) else 0]] = True
-    return stands
-
-
 def chance_of_no_change(
     values: NDArray[np.float64], spread: NDArray[np.float64], degrees: NDArray[np.int64], limit: float
 ) -> NDArray[np.float64]:

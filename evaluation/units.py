@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import duckdb
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import false_discovery_control
 
-from evaluation.stability import DIFFERENT, chance_of_no_change, false_discoveries, freedom, indices
+from evaluation.stability import DIFFERENT, chance_of_no_change, freedom, indices
 
 FEWEST_DOSES = 100
 MOST_SHOWN = 20
@@ -26,7 +27,7 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Departure:
-    """One aspect of one unit against all other doses of the run; ``moved`` is the value that changed most."""
+    """One aspect of one unit against all other doses of the run; ``moved`` is the value that rose most."""
 
     aspect: str
     index: float
@@ -78,7 +79,7 @@ def measure_units(
 
     A unit stands out in an aspect when its population stability index is above ``DIFFERENT`` and that is not chance:
     the hypothesis is an index of that size, not of zero, and of all that are named at most ``WRONGLY_NAMED`` are
-    wrong. See ``evaluation.stability``.
+    wrong (Benjamini and Hochberg 1995, J. R. Stat. Soc. B 57(1), 289-300). See ``evaluation.stability``.
 
     Args:
         connection: has the table ``counts`` that ``linkage.reports.profile.count_doses`` selects.
@@ -95,7 +96,7 @@ def measure_units(
             looked_at[kind] = max(looked_at.get(kind, 0), len(counts.units))
             found += _compared(counts, doses_each)
     chances = np.array([chance for *_, chance in found])
-    stands = false_discoveries(chances, WRONGLY_NAMED)
+    stands = false_discovery_control(chances, method="bh") <= WRONGLY_NAMED if found else chances > 0
     grouped: dict[tuple[str, str], list[tuple[Departure, int]]] = {}
     for (counts, place, value, _), named in zip(found, stands, strict=True):
         if named:
@@ -158,5 +159,5 @@ def _compared(counts: _Counts, doses_each: float) -> list[tuple[_Counts, int, fl
 def _departure(counts: _Counts, place: int, value: float) -> Departure:
     inside, others = counts.doses[place], counts.total - counts.doses[place]
     now, before = inside / inside.sum(), others / others.sum()
-    most = int(np.argmax(np.abs(now - before)))
+    most = int(np.argmax(now - before))
     return Departure(counts.aspect, value, Moved(counts.values[most], float(before[most]), float(now[most])))
