@@ -16,7 +16,7 @@ from linkage.standardise import standardise
 from linkage.tables import CITIZENS, DOSES
 from models import Specification, SpecificationError, load
 
-__all__ = ["read_specification"]
+__all__ = ["line_of", "read_specification"]
 
 _LINE = re.compile(r" \(at line ([0-9]+),.*\)$")
 _OUTPUT_COLUMNS = frozenset({"dose_id", "citizen_id", "rank", "probability", "match_weight"})
@@ -52,7 +52,7 @@ def read_specification(name: str) -> Specification:
         specification = Specification.from_dict(data)
         _check_sql(specification, data)
     except SpecificationError as error:
-        place = {"file": path, "line": _line_of(text, error.place), "where": error.where}
+        place = {"file": path, "line": line_of(text, error.place), "where": error.where}
         raise UserError(f"specification.{error.problem}", **place, **error.facts) from error
     return specification
 
@@ -69,8 +69,8 @@ def _text(path: Path) -> str:
         raise UserError("specification.encoding", file=path, line=content.count(b"\n", 0, error.start) + 1) from error
 
 
-def _line_of(text: str, place: _Place) -> int:
-    """The line where the entry begins, or what it stands in: a mistake may be that it is not there."""
+def line_of(text: str, place: _Place) -> int:
+    """The line (from 1) of a sound TOML text where an entry begins, or the table that it should stand in."""
     lines = dict(_lines(text))
     return next((lines[place[:size]] for size in range(len(place), 0, -1) if place[:size] in lines), 1)
 
@@ -148,23 +148,30 @@ class _Trial:
 
     def kind(self, table: str, place: _Place, sql: str) -> str:
         """The type of an expression over a table."""
+        key = "key_l" if table == "pairs" else "key"
         try:
             duckdb.SQLExpression(sql)  # one expression, whole: no statement, no bracket left open, no FROM of its own
-            described = self.connection.execute(f"DESCRIBE SELECT *, ({sql}) FROM {table}").fetchall()
+            # beside a column, what is worked out of all records together is refused
+            described = self.connection.execute(f"DESCRIBE SELECT {key}, ({sql}) FROM {table}").fetchall()
         except duckdb.Error as error:
             raise SpecificationError("sql", self.data, place, reason=_said(error)) from error
-        return str(described[-1][1])
+        if len(described) != 2:
+            raise SpecificationError("several_columns", self.data, place)
+        return str(described[1][1])
 
     def add(self, table: str, name: str, place: _Place, sql: str) -> None:
         """Make an expression a column of a table, for those that follow."""
         if name in _columns(self.connection, table):
             raise SpecificationError("name_is_taken", self.data, place, found=name)
+        try:
+            duckdb.SQLExpression(name)
+        except duckdb.Error as error:
+            raise SpecificationError("not_a_name", self.data, place, found=name) from error
         self.kind(table, place, sql)
         try:
             self.connection.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT *, ({sql}) AS {name} FROM {table}")
-            self.kind(table, place, name)
         except duckdb.Error as error:
-            raise SpecificationError("not_a_name", self.data, place, found=name) from error
+            raise SpecificationError("sql", self.data, place, reason=_said(error)) from error
 
     def whole(self, specification: Specification) -> None:
         """Run all parts together, as a run does: one may be sound by itself alone."""

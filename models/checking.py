@@ -99,7 +99,7 @@ def _misshapen_entry(value: object, kind: str, place: Place) -> Iterator[_Proble
             yield from _misshapen(each, keys[key].rstrip("?"), (*place, key))
     for key, holds in keys.items():
         if key not in value and not holds.endswith("?"):
-            yield "missing_key", place, {"key": key}
+            yield "missing_key", place, {"lacks": key}
 
 
 def _contradictions(data: _Entry) -> Iterator[_Problem]:

@@ -291,7 +291,7 @@ def test_an_interaction_among_ordinary_levels_is_refused() -> None:
 def test_what_a_specification_lacks_is_named(path: tuple[str | int, ...], key: str) -> None:
     data = plain()
     del at(data, *path)[key]
-    with pytest.raises(SpecificationError, match=f"missing key, key: {key}$"):
+    with pytest.raises(SpecificationError, match=f"missing key, lacks: {key}$"):
         Specification.from_dict(data)
 
 
