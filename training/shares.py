@@ -123,23 +123,20 @@ def count_levels(
     if not len(level):
         return Seen(0, np.zeros(count), np.zeros(count), np.ones(count))
     weight = np.ones(len(level)) if weights is None else weights[known] / weights[known].max()
-    total = _sums(level, weight, count)
-    whole, squares = _sum(weight), _sum(weight**2)
-    size = whole**2 / squares
-    p = total / whole
+    total, own = _sums(level, weight, count), _sums(level, weight**2, count)
+    whole, squares = float(total.sum()), float(own.sum())
+    size, p = whole**2 / squares, total / whole
     if clusters is None:
-        cell, cell_level, cluster, together = weight, level, np.arange(len(level)), weight
+        number, largest, between, crossed = len(level), float(weight.max() / whole), squares, own
     else:
         _, of = np.unique(clusters[known], return_inverse=True)
-        cells, at = np.unique(of * count + level, return_inverse=True)
-        cell, cell_level, cluster = _sums(at, weight, len(cells)), cells % count, cells // count
-        together = _sums(of, weight, int(of.max()) + 1)
-    number = len(together)
-    between = _sum(together**2)
-    own = _sums(cell_level, cell**2, count)
-    crossed = _sums(cell_level, cell * together[cluster], count)
+        number = int(of.max()) + 1
+        table = _sums(of * count + level, weight, number * count).reshape(number, count)
+        together = _sums(of, weight, number)
+        largest, between = float(together.max() / whole), math.fsum(together**2)
+        own, crossed = (np.sort(table * each, axis=0).sum(axis=0) for each in (table, together[:, None]))
     variance = (own - 2 * p * crossed + p**2 * between) / whole**2 * (number / max(number - 1, 1))
-    low, high = _ends(p, np.maximum(variance, 0.0), float(together.max() / whole))
+    low, high = _ends(p, np.maximum(variance, 0.0), largest)
     return Seen(len(level), p * size, low, high)
 
 
@@ -160,10 +157,8 @@ def _end(p: Floats, variance: Floats, largest: float, confidence: float) -> Floa
 
 def _sums(place: NDArray[np.int64], values: Floats, count: int) -> Floats:
     # a sum of fractions differs with the order of its parts
-    order = np.arange(len(values)) if np.all(values == values[0]) else np.lexsort((values, place))
-    sums: Floats = np.bincount(place[order], values[order], count).astype(np.float64)
+    if np.any(values != values[0]):
+        order = np.lexsort((values, place))
+        place, values = place[order], values[order]
+    sums: Floats = np.bincount(place, values, count).astype(np.float64)
     return sums
-
-
-def _sum(values: Floats) -> float:
-    return math.fsum(values)
