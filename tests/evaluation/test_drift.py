@@ -107,7 +107,7 @@ def test_a_chance_is_uniform_at_its_limit() -> None:
     before, now = np.array([0.2, 0.3, 0.5]), np.array([0.3, 0.3, 0.4])
     true = float(((now - before) * np.log(now / before)).sum())
     generator = np.random.default_rng(2)
-    run, rest = generator.multinomial(2000, now, 2000), generator.multinomial(3000, before, 2000)
+    run, rest = (generator.multinomial(*drawn, 2000).astype(float) for drawn in ((2000, now), (3000, before)))
     spread = np.full(2000, 1 / 2000 + 1 / 3000)
     chances = chance_of_no_change(indices(run, rest), spread, freedom(run, rest), true)
     assert np.mean(chances <= 0.05) == pytest.approx(0.05, abs=0.02)
