@@ -80,6 +80,11 @@ def test_equal_weights_give_about_the_exact_interval(errors: int, size: int) -> 
     assert found.high == pytest.approx(exact.high, rel=0.05)
 
 
+def test_one_person_proves_nothing_however_many_doses() -> None:
+    found = weighted(np.zeros(50, dtype=bool), np.ones(50), np.zeros(50, dtype=int))
+    assert (found.value, found.low, found.high) == (0, 0, 1)
+
+
 def test_no_error_is_no_proof() -> None:
     """The example of the docstring, and the rule of three on both sides."""
     assert weighted(np.zeros(3000, dtype=bool), np.ones(3000)).high == pytest.approx(3.689 / 3000, rel=1e-3)
@@ -179,11 +184,12 @@ def test_a_stratified_sample_holds_the_truth(write_run: WriteRun, tmp_path: Path
     rows: Rows = []
     for decision in generator.choice(["accept", "review", "no_match"], 4000, p=[0.9, 0.05, 0.05]):
         chance = {"accept": (0.98, 0.005), "review": (0.6, 0.2), "no_match": (0.02, 0.06)}[str(decision)]
-        truth = generator.choice([OURS, OTHER, ""], p=[*chance, 1 - sum(chance)])
-        rows.append({"decision": str(decision), "truth": str(truth) or None})
+        best, other = f"0030{len(rows):08}", f"0990{len(rows):08}"
+        truth = generator.choice([best, other, ""], p=[*chance, 1 - sum(chance)])
+        rows.append({"decision": str(decision), "citizen_id": best, "truth": str(truth) or None})
     run = write_run(tmp_path / "run", rows)
     linkable = [row for row in rows if row["truth"]]
-    right = [row for row in rows if row["decision"] == "accept" and row["truth"] == OURS]
+    right = [row for row in rows if row["decision"] == "accept" and row["truth"] == row["citizen_id"]]
     truths = (
         len(right) / sum(row["decision"] == "accept" for row in rows),
         len(right) / len(linkable),
@@ -200,6 +206,9 @@ def test_a_stratified_sample_holds_the_truth(write_run: WriteRun, tmp_path: Path
         assert found.notices == ()
         figures = (found.overall.precision, found.overall.recall, found.overall.missed_links)
         held += [part.low <= truth <= part.high for part, truth in zip(figures, truths, strict=True)]
+        assert [part.high - part.low < width for part, width in zip(figures, (0.05, 0.05, 0.25), strict=True)] == [
+            True
+        ] * 3
     assert (held >= 17).all()
 
 
@@ -343,8 +352,9 @@ def test_a_page_loads_nothing(write_run: WriteRun, tmp_path: Path, language: str
 
 
 def test_the_command(write_run: WriteRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = str(write_run(tmp_path / "run", [{}] * 50 + [{"decision": "no_match"}] * 10))
-    labels = write_labels(tmp_path / "labels.csv", answers([{"truth": OURS}] * 50))
+    rows: Rows = [{"citizen_id": f"0030900000{n:02}", "truth": f"0030900000{n:02}"} for n in range(50)]
+    run = str(write_run(tmp_path / "run", rows + [{"decision": "no_match"}] * 10))
+    labels = write_labels(tmp_path / "labels.csv", answers(rows))
     out = tmp_path / "out"
     given_all = ["evaluate", "--run", run, "--out", str(out), "--lang", "en"]
     assert main([*given_all, "--labels", labels]) == 0
