@@ -90,6 +90,7 @@ def estimate(
     hard_negatives: float,
     citizens: int,
     persons: NDArray[Any] | None = None,
+    random_doses: NDArray[Any] | None = None,
     pseudo_count: float = PSEUDO_COUNT,
 ) -> dict[str, LevelParameters]:
     """M and u of the levels of one comparison with 95 % intervals, missing pairs left out.
@@ -121,6 +122,7 @@ def estimate(
         hard_negatives: labelled non-matches per dose, weighted.
         citizens: number of citizens.
         persons: of each labelled pair; what one person's doses have alike makes intervals wider.
+        random_doses: dose of each random pair, the same for u.
         pseudo_count: pairs that the prior is worth.
     """
     count = len(comparison.levels)
@@ -129,7 +131,9 @@ def estimate(
         return count_levels(levels[pairs], count, weights[pairs], None if persons is None else persons[pairs])
 
     matches, others, without = seen(is_match), seen(~is_match), seen(absent)
-    strangers = random_levels if isinstance(random_levels, Seen) else count_levels(random_levels, count)
+    strangers = (
+        random_levels if isinstance(random_levels, Seen) else count_levels(random_levels, count, clusters=random_doses)
+    )
     near = min(hard_negatives / citizens, 1.0)
     mixed = [
         share.times(near).plus(far.times(1 - near))
