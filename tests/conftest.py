@@ -100,7 +100,7 @@ def train_small(
             tolerances=Tolerances(0.02),
         )
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(importlib.import_module("training.train"), "RANDOM_PAIRS", RANDOM_PAIRS)
+            patch.setattr(importlib.import_module("training.arrays"), "RANDOM_PAIRS", RANDOM_PAIRS)
             train(job)
         return job.out
 

@@ -67,17 +67,24 @@ def calibrate(scored: Scored, in_registry: float) -> Calibration:
     found = np.zeros(len(of.weight), dtype=bool)
     found[of.dose[of.is_match]] = True
     weight = of.weight / of.weight.mean()
+    tiny = np.finfo(float).tiny
 
-    def loss(parameters: Floats) -> float:
-        bits = np.exp(parameters[0]) * scored.match_weight + parameters[1]
-        candidate, none = posterior(bits, of.dose, len(weight), in_registry)
-        tiny = np.finfo(float).tiny
-        right = weight[of.dose[of.is_match]] @ np.log(candidate[of.is_match] + tiny)
-        absent = weight[~found] @ np.log(none[~found] + tiny)
-        return float(-(right + absent) + parameters[0] ** 2 / 2 + parameters[1] ** 2 / 50)
+    def loss(parameters: Floats) -> tuple[float, Floats]:
+        """Negative log of likelihood and prior, and its gradient."""
+        slope = np.exp(parameters[0])
+        candidate, none = posterior(slope * scored.match_weight + parameters[1], of.dose, len(weight), in_registry)
+        right = weight[of.dose[of.is_match]] * np.log(candidate[of.is_match] + tiny)
+        absent = weight[~found] * np.log(none[~found] + tiny)
+        # a citizen who is no candidate is outside the model: such a dose has "none" for its answer
+        short = weight[of.dose] * (of.is_match - candidate) * np.log(2)
+        gradient = np.array([-(short * slope * scored.match_weight).sum(), -short.sum()])
+        return (
+            float(-(right.sum() + absent.sum()) + parameters[0] ** 2 / 2 + parameters[1] ** 2 / 50),
+            gradient + parameters / np.array([1, 25]),
+        )
 
-    best = minimize(loss, np.array([0.0, 0.0]), method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-9})
-    return Calibration(slope=round(float(np.exp(best.x[0])), 9), intercept=round(float(best.x[1]), 9))
+    best = minimize(loss, np.array([0.0, 0.0]), jac=True, method="BFGS", options={"gtol": 1e-6})
+    return Calibration(slope=round(float(np.exp(best.x[0])), 6), intercept=round(float(best.x[1]), 6))
 
 
 def calibrate_strata(scored: Scored, names: tuple[str, ...], in_registry: float) -> dict[str, Calibration]:

@@ -11,7 +11,7 @@ from models import CAUTION, Model, Registry, Specification, Thresholds
 from training.calibration import Scored, calibrate_strata, cross_fitted, folds
 from training.dependence import Dependence, measure_dependence
 from training.estimation import estimate
-from training.shares import Share
+from training.shares import Seen, Share
 from training.thresholds import Chosen, Outcomes, choose_thresholds
 from training.vectors import Bools, Candidates, Ints, match_weights, strata
 
@@ -54,7 +54,7 @@ class LabelledPairs:
             dose) and ``person``, each of shape (labelled pairs,).
         levels: comparison → level of each labelled pair, 0 for missing.
         random_levels: comparison → level of each random pair.
-        random_doses: dose of each random pair.
+        strangers: comparison → the same, counted.
         same_value: Σp² by frequency column.
         reach: comparison → level with a frequency → its reach, as `training.estimation.reaches` finds it.
     """
@@ -64,7 +64,7 @@ class LabelledPairs:
     labelled: Mapping[str, NDArray[Any]]
     levels: Mapping[str, NDArray[np.uint8]]
     random_levels: Mapping[str, NDArray[np.uint8]]
-    random_doses: Ints
+    strangers: Mapping[str, Seen]
     same_value: Mapping[str, float]
     reach: Mapping[str, Mapping[str, Share]]
 
@@ -79,14 +79,13 @@ class LabelledPairs:
                 self.levels[comparison.name][used],
                 is_match,
                 weight,
-                self.random_levels[comparison.name],
+                self.strangers[comparison.name],
                 absent=absent,
                 same_value=self.same_value,
                 reach=self.reach.get(comparison.name, {}),
                 hard_negatives=hard_negatives,
                 citizens=self.registry.citizens,
                 persons=self.labelled["person"][used],
-                random_doses=self.random_doses,
             )
             for comparison in self.specification.comparisons
             if not comparison.is_interaction

@@ -9,28 +9,25 @@ from pathlib import Path
 import duckdb
 import numpy as np
 
-from linkage.blocking import Budget, plan_blocking
 from linkage.deciding import WEAKEST, compile_deciding
 from linkage.errors import UserError
 from linkage.progress import Progress, silent
 from linkage.reports.profile import Profile, measure_profile
-from linkage.scoring import compared_tables, compile_scoring, level_column, measure_registry
+from linkage.scoring import compared_tables, level_column
 from linkage.standardise import standardise
 from linkage.tables import CITIZENS, DOSES, LABELS, TableSchema, read_table
 from linkage.workspace import Workspace
-from models import Model, Registry, Specification
+from models import Model, Specification
+from training.arrays import RANDOM_PAIRS, find_pairs, read_candidates, score_candidates
 from training.card import write_card
-from training.estimation import levels_of, random_pairs, reaches, same_value_shares
 from training.labels import LabelCounts, check_labels, labelled_keys
-from training.learning import FOLDS, LabelledPairs, Tolerances, learn
+from training.learning import FOLDS, Tolerances, learn
 from training.reliability import reliability
 from training.thresholds import Chosen
-from training.vectors import Candidates, Ints, Vectors
 
 RANDOM_DOSES = 50_000
 """Doses drawn at random, labelled or not: random pairs are made of them, and they say what doses are like."""
 
-RANDOM_PAIRS = 1_000_000
 PERSONS_AT_LEAST = 100
 
 
@@ -134,11 +131,11 @@ def _prepare(connection: duckdb.DuckDBPyConnection, job: TrainJob, progress: Pro
 
 def _learn(connection: duckdb.DuckDBPyConnection, job: TrainJob, given: _Prepared, progress: Progress) -> Model:
     progress("learn", 0, 3)
-    pairs = _pairs(connection, job.specification, job.seed)
+    pairs = find_pairs(connection, job.specification, job.seed)
     first = pairs.model(np.ones(len(pairs.labelled["weight"]), dtype=bool))
     progress("learn", 1, 3)
-    _score(connection, first, pairs.registry)
-    candidates, dose_keys = _candidates(connection, job.specification)
+    score_candidates(connection, first, pairs.registry)
+    candidates, dose_keys = read_candidates(connection, job.specification)
     persons = len(np.unique(candidates.person))
     if persons < PERSONS_AT_LEAST:
         raise UserError("labels.too_few_persons", path=job.labels, found=persons, needed=PERSONS_AT_LEAST)
@@ -166,73 +163,6 @@ def _learn(connection: duckdb.DuckDBPyConnection, job: TrainJob, given: _Prepare
             "versions": {"duckdb": duckdb.__version__, "splink": version("splink"), "numpy": np.__version__},
         },
     )
-
-
-def _pairs(connection: duckdb.DuckDBPyConnection, specification: Specification, seed: int) -> LabelledPairs:
-    """Find the levels of all labelled pairs, of random pairs, and of pairs with one value."""
-    connection.execute(
-        "CREATE TEMP TABLE numbered AS"
-        " SELECT row_number() OVER (ORDER BY dose_key, citizen_key) AS number, * FROM labelled"
-    )
-    rows = connection.execute(
-        "SELECT dose_key, citizen_key, is_match, weight, person FROM numbered ORDER BY number"
-    ).fetchnumpy()
-    labelled = {name: np.asarray(column) for name, column in rows.items()}
-    _, labelled["person"] = np.unique(labelled["person"].astype(str), return_inverse=True)
-    own = labelled["is_match"]
-    random_pairs(connection, RANDOM_PAIRS, seed)
-    return LabelledPairs(
-        specification,
-        measure_registry(connection, specification),
-        labelled,
-        levels_of(connection, specification, "numbered"),
-        levels_of(connection, specification, "random_pairs"),
-        connection.execute("SELECT dose_key FROM random_pairs ORDER BY number").fetchnumpy()["dose_key"],
-        same_value_shares(connection, specification),
-        # what strangers with one value are on says nothing of matches: all labelled doses may tell it to every fold
-        reaches(connection, specification, {name: labelled[name][own] for name in labelled}, seed),
-    )
-
-
-def _score(connection: duckdb.DuckDBPyConnection, model: Model, registry: Registry) -> None:
-    """Make ``scored``: the candidates of the labelled and of the random doses, found as a run finds them."""
-    plan = plan_blocking(connection, model.specification, Budget())
-    [(last,)] = connection.execute("SELECT max(key) FROM doses_compared").fetchall()
-    # parameters of a fold may weigh a pair a little more than these do
-    scoring = compile_scoring(model, registry, plan, WEAKEST - 20, with_frequencies=True)
-    connection.execute(f"CREATE TEMP TABLE scored AS {scoring}", {"first": 0, "last": last})
-
-
-def _candidates(connection: duckdb.DuckDBPyConnection, specification: Specification) -> tuple[Candidates, Ints]:
-    """The candidates of the labelled doses, and the doses' keys in their order."""
-    doses = connection.execute(
-        "SELECT dose_key, weight, has_citizen, person FROM labelled_doses ORDER BY dose_key"
-    ).fetchnumpy()
-    keys = np.asarray(doses["dose_key"], dtype=np.int64)
-    _, person = np.unique(np.asarray(doses["person"], dtype=str), return_inverse=True)
-    columns = ", ".join(
-        f"{level_column(comparison)}, frequency_of_{comparison.name}" for comparison in specification.comparisons
-    )
-    rows = connection.execute(
-        f"SELECT s.dose_key, coalesce(l.is_match, false) AS is_match, {columns} FROM scored AS s"
-        " JOIN labelled_doses AS d ON d.dose_key = s.dose_key"
-        " LEFT JOIN labelled AS l ON l.dose_key = s.dose_key AND l.citizen_key = s.citizen_key"
-        " ORDER BY s.dose_key, s.citizen_key"
-    ).fetchnumpy()
-    frequencies = (rows[f"frequency_of_{comparison.name}"] for comparison in specification.comparisons)
-    vectors = Vectors(
-        np.column_stack([rows[level_column(comparison)] for comparison in specification.comparisons]),
-        np.column_stack([np.ma.filled(np.ma.asarray(each, dtype=float), np.nan) for each in frequencies]),
-    )
-    candidates = Candidates(
-        vectors=vectors,
-        dose=np.searchsorted(keys, np.asarray(rows["dose_key"], dtype=np.int64)),
-        is_match=np.asarray(rows["is_match"], dtype=bool),
-        weight=np.asarray(doses["weight"], dtype=float),
-        has_citizen=np.asarray(doses["has_citizen"], dtype=bool),
-        person=person.astype(np.int64),
-    )
-    return candidates, keys
 
 
 def _reference(connection: duckdb.DuckDBPyConnection, model: Model, shift: float) -> Profile:
