@@ -11,7 +11,7 @@ import pytest
 from evaluation.population import synthesise
 from linkage.standardise import standardise
 from linkage.tables import CITIZENS, DOSES, read_table
-from models import Calibration, LevelParameters, Model, Specification, Thresholds, load
+from models import CAUTION, NEVER, Calibration, LevelParameters, Model, Specification, Thresholds, load
 from training import Tolerances, TrainJob, train
 
 RANDOM_PAIRS = 100_000
@@ -74,8 +74,8 @@ def random_model() -> Callable[..., Model]:
             specification=specification,
             parameters=parameters,
             in_registry=float(generator.uniform(0.5, 0.99)),
-            calibration=Calibration(),
-            thresholds=Thresholds(accept=0.9, review=0.1),
+            calibration=dict.fromkeys(specification.stratum_names, Calibration()),
+            thresholds=Thresholds(dict.fromkeys(specification.stratum_names, 0.9) | {CAUTION: NEVER}, review=0.1),
             evidence={"seed": seed},
         )
 
