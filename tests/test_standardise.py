@@ -1,5 +1,6 @@
 """Raw tables become comparable columns: the engine and the functions of one value agree, row by row."""
 
+import unicodedata
 from collections.abc import Iterator, Sequence
 
 import duckdb
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from linkage.standardise import standardise
 from linkage.vietnamese import (
+    Name,
     fold,
     is_foreign,
     neighbouring_provinces,
@@ -24,6 +26,7 @@ from linkage.vietnamese import (
     parse_sex,
     resolve_place,
 )
+from linkage.vietnamese.text import compose
 
 DOSE_COLUMNS = (
     *("full_name", "national_id", "date_of_birth", "sex", "phone", "health_insurance_no"),
@@ -105,7 +108,7 @@ def standardised(connection: DuckDBPyConnection, table: str) -> list[dict[str, o
 
 def expected(key: int, row: dict[str, str | None]) -> dict[str, object]:
     """What the functions of one value say of a raw row."""
-    name = parse_name(row.get("full_name") or "")
+    name = parse_name(row.get("full_name") or "") or in_other_letters(row.get("full_name") or "")
     typed_number = row.get("national_id")
     number = parse_identity_number(typed_number) if typed_number else None
     born = parse_birth_date(row.get("date_of_birth") or "")
@@ -121,9 +124,9 @@ def expected(key: int, row: dict[str, str | None]) -> dict[str, object]:
         "surname": name and name.surname,
         "middle": name and name.middle,
         "given": name and name.given,
-        "surname_ascii": name and fold(name.surname),
-        "middle_ascii": name and fold(name.middle),
-        "given_ascii": name and fold(name.given),
+        "surname_ascii": name and (fold(name.surname) or name.surname),
+        "middle_ascii": name and (fold(name.middle) or name.middle),
+        "given_ascii": name and (fold(name.given) or name.given),
         "id": number and number.value,
         "id_kind": number and number.kind,
         "id_repair": number and number.repair,
@@ -154,6 +157,43 @@ def expected(key: int, row: dict[str, str | None]) -> dict[str, object]:
         "deceased_on": day(row.get("deceased_on")),
         "facility": (row.get("facility_id") or "").strip() or None,
     }
+
+
+def in_other_letters(text: str) -> Name | None:
+    """A name without a Latin letter: its words, the same in every spelling."""
+    bare = "".join(letter if unicodedata.category(letter)[0] in "LM" else " " for letter in compose(text).lower())
+    words = bare.split()
+    if not words:
+        return None
+    whole, surname = " ".join(words), words[0] if len(words) > 1 else ""
+    return Name(whole, whole, surname, " ".join(words[1:-1]), words[-1], whole, whole)
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("王小明", "王小明"),
+        ("王 小明", "王 小明"),
+        ("ＩＶＡＮ", "ivan"),
+        ("Иванов  Пётр", "иванов пётр"),
+        ("محمد بن علي", "محمد بن علي"),
+        ("สมชาย ใจดี", "สมชาย ใจดี"),
+        ("राम कुमार", "राम कुमार"),
+        ("이 영희", "이 영희"),
+        ("Γιώργος, 12", "γιώργος"),
+        ("李娜 Nguyễn", "nguyễn"),
+        ("12345", None),
+        ("---", None),
+    ],
+)
+def test_names_of_any_script_are_kept(connection: DuckDBPyConnection, typed: str, name: str | None) -> None:
+    load(connection, "doses", ("full_name",), [(typed,)])
+    standardise(connection, {"doses": "doses_standardised"})
+    [found] = standardised(connection, "doses")
+    assert found["name"] == name
+    if name and not fold(name):
+        assert {found[spelling] for spelling in ("name_ascii", "name_sound", "name_doublet")} == {name}
+        assert " ".join(str(found[part]) for part in ("surname", "middle", "given") if found[part]) == name
 
 
 def neighbours(province: str | None) -> list[str] | None:
