@@ -14,6 +14,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from models import Comparison, Level, LevelParameters
 from training.estimation import PSEUDO_COUNT, estimate
+from training.shares import count_levels
 
 
 class FellegiSunterClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -129,7 +130,7 @@ def _learn(
         places,
         is_match,
         weights,
-        random_levels=places[:0],
+        count_levels(places[:0], levels),
         absent=np.zeros(len(places), dtype=bool),
         same_value={},
         reach={},

@@ -82,7 +82,7 @@ def estimate(
     levels: NDArray[np.integer[Any]],
     is_match: NDArray[np.bool_],
     weights: NDArray[np.float64],
-    random_levels: NDArray[np.integer[Any]] | Seen,
+    strangers: Seen,
     *,
     absent: NDArray[np.bool_],
     same_value: Mapping[str, float],
@@ -90,7 +90,6 @@ def estimate(
     hard_negatives: float,
     citizens: int,
     persons: NDArray[Any] | None = None,
-    random_doses: NDArray[Any] | None = None,
     pseudo_count: float = PSEUDO_COUNT,
 ) -> dict[str, LevelParameters]:
     """M and u of the levels of one comparison with 95 % intervals, missing pairs left out.
@@ -116,13 +115,12 @@ def estimate(
         is_match: shape (labelled pairs,).
         absent: shape (labelled pairs,), whether the labels name no citizen of the dose.
         weights: shape (labelled pairs,), 1 ÷ sampling probability; only their ratios count.
-        random_levels: shape (random pairs,), or what ``count_levels`` made of them.
+        strangers: levels of the random pairs, counted.
         same_value: Σp² by frequency column.
         reach: by level with a frequency, as ``reaches`` finds it.
         hard_negatives: labelled non-matches per dose, weighted.
         citizens: number of citizens.
         persons: of each labelled pair; what one person's doses have alike makes intervals wider.
-        random_doses: dose of each random pair, the same for u.
         pseudo_count: pairs that the prior is worth.
     """
     count = len(comparison.levels)
@@ -131,9 +129,6 @@ def estimate(
         return count_levels(levels[pairs], count, weights[pairs], None if persons is None else persons[pairs])
 
     matches, others, without = seen(is_match), seen(~is_match), seen(absent)
-    strangers = (
-        random_levels if isinstance(random_levels, Seen) else count_levels(random_levels, count, clusters=random_doses)
-    )
     near = min(hard_negatives / citizens, 1.0)
     mixed = [
         share.times(near).plus(far.times(1 - near))

@@ -16,6 +16,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from models import Comparison, Level
 from training.classifier import FellegiSunterClassifier
 from training.estimation import estimate
+from training.shares import count_levels
 
 M = np.array([[0.9, 0.07, 0.03], [0.7, 0.2, 0.1], [0.95, 0.03, 0.02]])
 U = np.array([[0.05, 0.15, 0.8], [0.1, 0.3, 0.6], [0.4, 0.3, 0.3]])
@@ -58,7 +59,7 @@ def test_it_is_the_estimator_of_training(seed: int) -> None:
             levels[:, place],
             y == 1,
             weights,
-            levels[:0, place],
+            count_levels(levels[:0, place], 3),
             absent=np.zeros(len(y), dtype=bool),
             same_value={},
             reach={},

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from models import BlockingRule, Calibration, Comparison, Level, LevelParameters, Model, Specification, Thresholds
 from training.estimation import estimate, random_pairs, reaches
-from training.shares import Share
+from training.shares import Share, count_levels
 
 CITIZENS = 1_000_000
 COMPARISON = Comparison(
@@ -47,7 +47,7 @@ def learn(
         levels=levels,
         is_match=is_match,
         weights=weights,
-        random_levels=strangers,
+        strangers=count_levels(strangers, len(comparison.levels)),
         absent=np.zeros(len(levels), dtype=bool) if absent is None else absent,
         same_value={"value": same_value},
         reach={level.name: Share.exact(reach) for level in comparison.levels if level.frequency},
@@ -324,7 +324,7 @@ def learn_labelled(
     return estimate(
         COMPARISON,
         **parts,  # type: ignore[arg-type]
-        random_levels=np.array(strangers, dtype=np.uint8),
+        strangers=count_levels(np.array(strangers, dtype=np.uint8), len(COMPARISON.levels)),
         absent=np.zeros(len(parts["levels"]), dtype=bool),
         same_value={},
         reach={},

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from models import Comparison, Level, LevelParameters
 from training.estimation import estimate
+from training.shares import count_levels
 
 Floats = NDArray[np.float64]
 
@@ -50,7 +51,7 @@ def learn(
         levels=np.concatenate([matches, others]),
         is_match=np.arange(size + len(others)) < size,
         weights=np.concatenate([np.ones(size) if weights is None else weights, ones]),
-        random_levels=strangers,
+        strangers=count_levels(strangers, len(COMPARISONS[name][0])),
         absent=np.zeros(size + len(others), dtype=bool),
         same_value={},
         reach={},
@@ -125,7 +126,7 @@ def test_what_is_known_exactly_has_an_interval_without_width() -> None:
         levels,
         levels == 1,
         np.ones(3),
-        levels,
+        count_levels(levels, 2),
         absent=levels == 0,
         same_value={},
         reach={},

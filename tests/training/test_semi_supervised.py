@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from models import BlockingRule, Comparison, Level, LevelParameters, Model, Registry, Specification, Thresholds
 from training.estimation import estimate
 from training.semi_supervised import refine
+from training.shares import count_levels
 from training.vectors import Vectors
 
 CITIZENS = 20_000
@@ -48,7 +49,7 @@ def learn(seed: int, matches: int) -> Model:
             levels[:, place],
             np.ones(matches, dtype=bool),
             np.ones(matches),
-            strangers[:, place],
+            count_levels(strangers[:, place], 4),
             absent=np.zeros(matches, dtype=bool),
             same_value={},
             reach={},
