@@ -75,10 +75,11 @@ def rate(wrong: Bools, of: Bools, weight: Floats, person: Ints) -> Rate:
 def lacking(found: Rate, tolerance: float) -> int:
     """How many more doses like these, none of them wrong, would prove that the rate is within the tolerance.
 
-    As many more, at the least, as the bound exceeds the tolerance: its width shrinks as the sample grows.
+    As many more, at the least, as the bound exceeds the tolerance: its width shrinks as the sample grows. Where so few
+    doses were seen that the bound ends at 1, that of as many doses of equal weight tells how far beyond it is.
     """
     if found.bound <= tolerance:
         return 0
-    if not found.doses:
-        return int(np.ceil(np.log(1 - CONFIDENCE) / np.log1p(-tolerance)))
-    return int(np.ceil(found.doses * (found.bound / tolerance - 1)))
+    beyond = float(gammaincinv(found.errors + 1, CONFIDENCE))
+    at_least = max(found.doses * found.bound, beyond) if found.bound >= 1 else found.doses * found.bound
+    return int(np.ceil(at_least / tolerance - found.doses))
