@@ -1,5 +1,7 @@
 """m and u: known ones are found again, biased samples are weighed right, and no level is impossible or certain."""
 
+import json
+from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 
@@ -10,7 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from models import BlockingRule, Calibration, Comparison, Level, LevelParameters, Model, Specification, Thresholds
+from models import (
+    BlockingRule,
+    Calibration,
+    Comparison,
+    Level,
+    LevelParameters,
+    Model,
+    ModelError,
+    Specification,
+    Thresholds,
+)
 from training.estimation import estimate, random_pairs, reaches
 from training.shares import Share, count_levels
 
@@ -412,3 +424,26 @@ def test_random_pairs_follow_neither_the_order_of_the_rows_nor_the_threads() -> 
 
 def test_reach_does_not_follow_the_order_of_the_rows() -> None:
     assert reached(4, 300, 500, reverse=True) == reached(4, 300, 500)
+
+
+@pytest.mark.parametrize(
+    ("interval", "ends"),
+    [
+        ("m_interval", [0.4, 0.3]),
+        ("m_interval", [-0.1, 0.3]),
+        ("u_interval", [0.1, 1.1]),
+        ("u_interval", [0.1]),
+        ("weight_interval", [float("nan"), 3]),
+        ("weight_interval", ["1", 3]),
+        ("prior", -1.0),
+    ],
+)
+def test_an_interval_that_is_none_is_refused(interval: str, ends: object, random_model: Callable[..., Model]) -> None:
+    comparison = Comparison("place", "m", (Level("same", "a"), Level("other")), {})
+    model = random_model(Specification("one", {}, (BlockingRule("value", ("value",)),), (comparison,)), 1)
+    data = json.loads(model.to_json())
+    data["parameters"]["place"]["same"] |= {"m_interval": [0.0, 1.0], "weight_interval": [-3.5, 3.5]}
+    assert Model.from_json(json.dumps(data)).parameters["place"]["same"].m_interval == (0.0, 1.0)
+    data["parameters"]["place"]["same"][interval] = ends
+    with pytest.raises(ModelError):
+        Model.from_json(json.dumps(data))
