@@ -1,5 +1,8 @@
 """From the tables of a training to the arrays that learning works on."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import duckdb
 import numpy as np
 
@@ -67,22 +70,14 @@ def read_candidates(connection: duckdb.DuckDBPyConnection, specification: Specif
     ).fetchnumpy()
     keys = np.asarray(doses["dose_key"], dtype=np.int64)
     _, person = np.unique(np.asarray(doses["person"], dtype=str), return_inverse=True)
-    columns = ", ".join(
-        f"{level_column(comparison)}, frequency_of_{comparison.name}" for comparison in specification.comparisons
-    )
     rows = connection.execute(
-        f"SELECT s.dose_key, coalesce(l.is_match, false) AS is_match, {columns} FROM scored AS s"
+        f"SELECT s.dose_key, coalesce(l.is_match, false) AS is_match, {_columns(specification)} FROM scored AS s"
         " JOIN labelled_doses AS d ON d.dose_key = s.dose_key"
         " LEFT JOIN labelled AS l ON l.dose_key = s.dose_key AND l.citizen_key = s.citizen_key"
         " ORDER BY s.dose_key, s.citizen_key"
     ).fetchnumpy()
-    frequencies = (rows[f"frequency_of_{comparison.name}"] for comparison in specification.comparisons)
-    vectors = Vectors(
-        np.column_stack([rows[level_column(comparison)] for comparison in specification.comparisons]),
-        np.column_stack([np.ma.filled(np.ma.asarray(each, dtype=float), np.nan) for each in frequencies]),
-    )
     candidates = Candidates(
-        vectors=vectors,
+        vectors=_vectors(specification, rows),
         dose=np.searchsorted(keys, np.asarray(rows["dose_key"], dtype=np.int64)),
         is_match=np.asarray(rows["is_match"], dtype=bool),
         weight=np.asarray(doses["weight"], dtype=float),
@@ -90,3 +85,29 @@ def read_candidates(connection: duckdb.DuckDBPyConnection, specification: Specif
         person=person.astype(np.int64),
     )
     return candidates, keys
+
+
+def read_unlabelled(
+    connection: duckdb.DuckDBPyConnection, specification: Specification, doses: int
+) -> tuple[Vectors, Ints]:
+    """The candidates of some random doses that have no label, and the number of each one's dose, ascending."""
+    rows = connection.execute(
+        f"SELECT dense_rank() OVER (ORDER BY dose_key) - 1 AS dose, {_columns(specification)}"
+        " FROM scored WHERE match_weight > $weakest AND dose_key IN (SELECT key FROM random_doses"
+        " WHERE key NOT IN (SELECT dose_key FROM labelled_doses) ORDER BY key LIMIT $doses)"
+        " ORDER BY dose_key, citizen_key",
+        {"weakest": WEAKEST, "doses": doses},
+    ).fetchnumpy()
+    return _vectors(specification, rows), np.asarray(rows["dose"], dtype=np.int64)
+
+
+def _columns(specification: Specification) -> str:
+    return ", ".join(f"{level_column(each)}, frequency_of_{each.name}" for each in specification.comparisons)
+
+
+def _vectors(specification: Specification, rows: Mapping[str, Any]) -> Vectors:
+    frequencies = (rows[f"frequency_of_{comparison.name}"] for comparison in specification.comparisons)
+    return Vectors(
+        np.column_stack([rows[level_column(comparison)] for comparison in specification.comparisons]),
+        np.column_stack([np.ma.filled(np.ma.asarray(each, dtype=float), np.nan) for each in frequencies]),
+    )

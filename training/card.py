@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 from matplotlib.figure import Figure
 
-from linkage.messages import say
 from models import NEVER, Comparison, Level, Model, Registry, to_splink
+from training.suspicion import in_words
 
 SYNTHETIC = """**Synthetic people**: the labels were made by `linkage synth`. The model shows the method; train one on
 your own labels before deciding about real people."""
@@ -70,6 +70,7 @@ evaluate` says when a run has drifted from them. Not for finding persons, and no
 {labels["positives"]:,} labelled matches and {labels["negatives"]:,} non-matches of {thresholds["doses"]:,} doses.
 Left out: {labels["repeated"]:,} repeated, {labels["contradicted"]:,} contradicted, {labels["unknown_ids"]:,} with
 unknown ids. Registry of {evidence["registry"]["citizens"]:,} citizens; {evidence["random_pairs"]:,} random pairs for u.
+{f"m also of {evidence['unlabelled']:,} doses without a label." if evidence["unlabelled"] else ""}
 {_notices(labels)}
 ## Error rates
 Measured by cross-fitting: the labelled persons are in {evidence["folds"]} parts, and each part is scored and calibrated
@@ -112,7 +113,7 @@ whose labels had no part in their scores, but for u of levels with a frequency, 
 
 
 def _notices(labels: Mapping[str, Any]) -> str:
-    found = [f"- {say(key, 'en', **facts)}" for key, facts in labels["suspicions"]]
+    found = [f"- {sentence}" for sentence in in_words(labels["suspicions"], "en")]
     return "\n".join(["", "What was odd about the labels:", *found, ""]) if found else ""
 
 

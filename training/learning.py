@@ -11,9 +11,10 @@ from models import CAUTION, Model, Registry, Specification, Thresholds
 from training.calibration import Scored, calibrate_strata, cross_fitted, folds
 from training.dependence import Dependence, measure_dependence
 from training.estimation import estimate
+from training.semi_supervised import refine
 from training.shares import Seen, Share
 from training.thresholds import Chosen, Outcomes, choose_thresholds
-from training.vectors import Bools, Candidates, Ints, match_weights, strata
+from training.vectors import Bools, Candidates, Ints, Vectors, match_weights, strata
 
 FOLDS = 5
 
@@ -119,7 +120,15 @@ class LabelledPairs:
         return is_match, weight, hard_negatives
 
 
-def learn(pairs: LabelledPairs, candidates: Candidates, dose_keys: Ints, tolerances: Tolerances, seed: int) -> Learned:
+def learn(
+    pairs: LabelledPairs,
+    candidates: Candidates,
+    dose_keys: Ints,
+    tolerances: Tolerances,
+    seed: int,
+    *,
+    unlabelled: tuple[Vectors, Ints] | None = None,
+) -> Learned:
     """A model of all labels, with thresholds proven by cross-fitting.
 
     Doses are in ``FOLDS`` folds by person. Each is weighed by parameters, and its probabilities are calibrated, that
@@ -131,6 +140,7 @@ def learn(pairs: LabelledPairs, candidates: Candidates, dose_keys: Ints, toleran
         dose_keys: key of each of them, ascending, shape (doses,).
         tolerances: errors that are tolerated.
         seed: of the folds.
+        unlabelled: candidates of doses without a label, and the number of each one's dose: m is learned of them too.
     """
     specification, registry = pairs.specification, pairs.registry
     names = specification.stratum_names
@@ -140,8 +150,13 @@ def learn(pairs: LabelledPairs, candidates: Candidates, dose_keys: Ints, toleran
     fold = folds(candidates.person, FOLDS, seed)
     of_pair = fold[np.searchsorted(dose_keys, pairs.labelled["dose_key"])]
     weights = np.zeros(len(candidates.dose))
+
+    def taught(used: Bools) -> Model:
+        model = replace(pairs.model(used), in_registry=in_registry)
+        return replace(model, parameters=refine(model, registry, *unlabelled)) if unlabelled else model
+
     for each in range(FOLDS):
-        other = replace(pairs.model(of_pair != each), in_registry=in_registry)
+        other = taught(of_pair != each)
         inside = fold[candidates.dose] == each
         weights[inside] = match_weights(other, registry, candidates.vectors.of(inside))
     stratum = strata(specification, candidates.vectors, candidates.dose, weights, len(candidates.weight))
@@ -156,8 +171,7 @@ def learn(pairs: LabelledPairs, candidates: Candidates, dose_keys: Ints, toleran
         max_false_link_rate_of_a_stratum=tolerances.false_links_of_a_stratum,
     )
     model = replace(
-        pairs.model(np.ones(len(of_pair), dtype=bool)),
-        in_registry=in_registry,
+        taught(np.ones(len(of_pair), dtype=bool)),
         calibration=calibrate_strata(scored, names, in_registry),
         thresholds=chosen.thresholds,
     )

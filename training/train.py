@@ -18,15 +18,20 @@ from linkage.standardise import standardise
 from linkage.tables import CITIZENS, DOSES, LABELS, TableSchema, read_table
 from linkage.workspace import Workspace
 from models import Model, Specification
-from training.arrays import RANDOM_PAIRS, find_pairs, read_candidates, score_candidates
+from training.arrays import RANDOM_PAIRS, find_pairs, read_candidates, read_unlabelled, score_candidates
 from training.card import write_card
 from training.labels import LabelCounts, check_labels, labelled_keys
-from training.learning import FOLDS, Tolerances, learn
+from training.learning import FOLDS, LabelledPairs, Tolerances, learn
 from training.reliability import reliability
+from training.suspicion import drawn_selectively, rare_levels, suspicions
 from training.thresholds import Chosen
+from training.vectors import Floats
 
 RANDOM_DOSES = 50_000
 """Doses drawn at random, labelled or not: random pairs are made of them, and they say what doses are like."""
+
+UNLABELLED_DOSES = 10_000
+"""Of these, without a label, that m is learned of where that is asked for."""
 
 PERSONS_AT_LEAST = 100
 
@@ -37,6 +42,7 @@ class TrainJob:
 
     Attributes:
         tolerances: errors that are tolerated.
+        unlabelled: m is learned of doses without a label too.
         review_capacity: doses of the table ``doses`` that clerks can review; None for any number.
     """
 
@@ -49,6 +55,7 @@ class TrainJob:
     memory: str
     tolerances: Tolerances = field(default_factory=Tolerances)
     review_capacity: int | None = None
+    unlabelled: bool = False
     seed: int = 1
     force: bool = False
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -140,7 +147,8 @@ def _learn(connection: duckdb.DuckDBPyConnection, job: TrainJob, given: _Prepare
     if persons < PERSONS_AT_LEAST:
         raise UserError("labels.too_few_persons", path=job.labels, found=persons, needed=PERSONS_AT_LEAST)
     progress("learn", 2, 3)
-    learned = learn(pairs, candidates, dose_keys, job.tolerances, job.seed)
+    unlabelled = read_unlabelled(connection, job.specification, UNLABELLED_DOSES) if job.unlabelled else None
+    learned = learn(pairs, candidates, dose_keys, job.tolerances, job.seed, unlabelled=unlabelled)
     _refuse_unproven(job, learned.chosen)
     model = replace(learned.model, name=job.out.name)
     citizens = pairs.registry.citizens
@@ -151,8 +159,10 @@ def _learn(connection: duckdb.DuckDBPyConnection, job: TrainJob, given: _Prepare
         model,
         evidence={
             "registry": asdict(pairs.registry),
-            "labels": asdict(given.counts) | {"suspicions": []},
+            "labels": asdict(given.counts)
+            | {"suspicions": [list(each) for each in _suspicions(connection, given, pairs)]},
             "folds": FOLDS,
+            "unlabelled": len(np.unique(unlabelled[1])) if unlabelled else 0,
             "random_pairs": RANDOM_PAIRS,
             "thresholds": learned.chosen.evidence,
             "reliability": reliability(learned.outcomes, job.specification.stratum_names),
@@ -162,6 +172,32 @@ def _learn(connection: duckdb.DuckDBPyConnection, job: TrainJob, given: _Prepare
             "seed": job.seed,
             "versions": {"duckdb": duckdb.__version__, "splink": version("splink"), "numpy": np.__version__},
         },
+    )
+
+
+def _suspicions(
+    connection: duckdb.DuckDBPyConnection, given: _Prepared, pairs: LabelledPairs
+) -> tuple[tuple[str, dict[str, object]], ...]:
+    """What is odd about the labels, now that all of their doses and the random ones are scored."""
+    names = {
+        comparison.name: [level.name for level in comparison.levels]
+        for comparison in pairs.specification.comparisons
+        if not comparison.is_interaction
+    }
+    rows = connection.execute(
+        "SELECT d.key, max(s.match_weight) AS bits, any_value(l.weight) AS weight,"
+        " d.key IN (SELECT key FROM random_doses) AS random"
+        " FROM doses_compared AS d LEFT JOIN scored AS s ON s.dose_key = d.key"
+        " LEFT JOIN labelled_doses AS l ON l.dose_key = d.key GROUP BY d.key ORDER BY d.key"
+    ).fetchnumpy()
+    # no candidate weighs less than any
+    bits: Floats = np.ma.filled(np.ma.asarray(rows["bits"], dtype=float), WEAKEST - 100)
+    weight: Floats = np.ma.filled(np.ma.asarray(rows["weight"], dtype=float), 0.0)
+    labelled, random = weight > 0, np.asarray(rows["random"], dtype=bool)
+    return suspicions(
+        given.counts,
+        rare_levels(pairs.levels, pairs.labelled["is_match"], names),
+        drawn_selectively(bits[labelled], weight[labelled], bits[random]),
     )
 
 

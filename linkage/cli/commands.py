@@ -37,6 +37,7 @@ from linkage.specification import read_specification
 from linkage.tables import refuse_to_overwrite
 from models import load
 from training import Tolerances, TrainJob, train
+from training.suspicion import in_words
 
 SPECIFICATION = "dose_citizen"
 DEMO = frozenset({"data", "model", "run", "evaluation", "provinces.html"})
@@ -76,6 +77,7 @@ def _train(flags: argparse.Namespace) -> Result:
             flags.max_false_link_rate, flags.max_missed_link_rate, flags.max_false_link_rate_of_a_stratum
         ),
         review_capacity=flags.review_capacity,
+        unlabelled=flags.unlabelled,
         seed=flags.seed,
         force=flags.force,
         columns=column_map(flags),
@@ -107,7 +109,7 @@ def _train(flags: argparse.Namespace) -> Result:
         for name, found in thresholds["strata"].items()
         if found["lacking"]
     ]
-    text = "\n".join(lines)
+    text = "\n".join([*in_words(model.evidence["labels"]["suspicions"], flags.lang), *lines])
     return Result(text, {"model": model.name, "digest": model.digest, "thresholds": thresholds})
 
 
@@ -117,7 +119,7 @@ def _score(flags: argparse.Namespace) -> Result:
     job = ScoreJob(
         doses=flags.doses,
         citizens=flags.citizens,
-        model=read_model(flags.model) if flags.model else model_in_use(),
+        model=model_in_use() if flags.model is None else read_model(flags.model),
         out=flags.out,
         threads=flags.threads,
         memory=flags.memory,
@@ -236,6 +238,7 @@ COMMANDS: tuple[Command | Group, ...] = (
             Flag("--max-false-link-rate-of-a-stratum", {"type": float, "metavar": "R"}),
             Flag("--max-missed-link-rate", {"type": float, "default": 0.02, "metavar": "S"}),
             Flag("--review-capacity", {"type": natural, "metavar": "N"}),
+            Flag("--unlabelled", {"action": "store_true"}),
             Flag("--seed", {"type": _seed, "default": 1, "metavar": "S"}),
             *ENGINE,
         ),
