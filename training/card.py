@@ -52,6 +52,7 @@ _RATES = "false links of accepts | 95 % interval | proven at most | missed links
 def _card(model: Model) -> str:
     evidence = model.evidence
     labels, thresholds, reliability = evidence["labels"], evidence["thresholds"], evidence["reliability"]
+    beyond = thresholds["missed_by_blocking"]
     rows = "\n".join(
         _row(model, comparison, level) for comparison in model.specification.comparisons for level in comparison.levels
     )
@@ -76,9 +77,11 @@ unknown ids. Registry of {evidence["registry"]["citizens"]:,} citizens; {evidenc
 Measured by cross-fitting: the labelled persons are in {evidence["folds"]} parts, and each part is scored and calibrated
 by what the others taught; sampling weights respected. The model itself is of all labels.
 
-Asked: with 95 % confidence at most 1 in {1 / thresholds["max_false_link_rate"]:,.0f} accepts is a false link, at most 1
-in {1 / thresholds["max_false_link_rate_of_a_stratum"]:,.0f} in any stratum, and at most
-{thresholds["max_missed_link_rate"]:.2%} of no-match are missed links. A stratum that cannot show it is not accepted.
+Asked, with 95 % confidence: at most 1 in {1 / thresholds["max_false_link_rate"]:,.0f} accepts is a false link, at most
+1 in {1 / thresholds["max_false_link_rate_of_a_stratum"]:,.0f} in any stratum; a stratum that cannot show it is not
+accepted. At most {thresholds["max_missed_link_rate"]:.2%} of no-match are links that the review threshold misses;
+{beyond["errors"]:,} of the {thresholds["missed_links"]["doses"]:,} no-match below have a citizen whom blocking did not
+find, which no threshold mends.
 
 | stratum | labelled doses | accepted from | accepted | reviewed | {_RATES} |
 |---|---|---|---|---|---|---|---|---|---|
@@ -125,12 +128,14 @@ def _stratum(model: Model, name: str, found: Mapping[str, Any]) -> str:
         accept = "never" if threshold == NEVER else f"{threshold:.4f}"
         accept += f" ({found['lacking']:,} more labels needed)" if found["lacking"] else ""
     false, missed = (
-        f"{rate['errors']:,} of {rate['doses']:,} | {rate['low']:.4%} – {rate['high']:.4%}"
+        f"{rate['errors']:,} of {rate['doses']:,} | {rate['low']:.3%} – {rate['high']:.3%}"
+        if rate["doses"]
+        else "– | –"
         for rate in (found["false_links"], found["missed_links"])
     )
-    bound = found["false_links"]["bound"]
+    proven = f"1 in {1 / found['false_links']['bound']:,.0f}" if found["false_links"]["doses"] else "–"
     shares = f"{found['accepted_share']:.2%} | {found['review_share']:.2%}"
-    return f"| {name} | {found['doses']:,} | {accept} | {shares} | {false} | 1 in {1 / bound:,.0f} | {missed} |"
+    return f"| {name} | {found['doses']:,} | {accept} | {shares} | {false} | {proven} | {missed} |"
 
 
 def _calibration(model: Model, name: str, found: Mapping[str, Any]) -> str:
@@ -237,11 +242,11 @@ def _reliability(found: Mapping[str, Any]) -> Figure:
         predicted, realised, low, high = (
             [_odds(each[key]) for each in bins] for key in ("predicted", "realised", "low", "high")
         )
-        axes.plot([-12, 16], [-12, 16], color="#999999", linewidth=0.8)
+        axes.plot([-13, 17], [-13, 17], color="#999999", linewidth=0.8)
         axes.vlines(predicted, low, high, color="#1b7f5c", linewidth=1.2)
         axes.plot(predicted, realised, "o", color="#1b7f5c", markersize=3)
         axes.set_title(f"{name} ({sum(each['doses'] for each in bins):,} doses)", fontsize=8)
-        axes.set(xlim=(-12, 16), ylim=(-12, 16))
+        axes.set(xlim=(-13, 17), ylim=(-13, 17))
         axes.set_xticks(_TICKS, _TICK_NAMES, fontsize=6)
         axes.set_yticks(_TICKS, _TICK_NAMES, fontsize=6)
     for axes in panels[len(found) :]:
