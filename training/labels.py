@@ -16,7 +16,8 @@ from linkage.tables import FileReport
 BY_CHANCE = 0.01
 
 PAIRS = """
-CREATE TABLE label_pairs AS SELECT dose_id, citizen_id, bool_and(is_match) AS is_match, count(*) AS times,
+CREATE TABLE label_pairs AS SELECT dose_id, citizen_id, bool_and(is_match) AS is_match,
+  count(*) - count(DISTINCT coalesce(reviewer, '') || chr(0) || draw) AS repeated,
   coalesce(bool_and(reviewer = 'synthetic'), false) AS synthetic,
   bool_and(is_match) <> bool_or(is_match) AS contradicted
 FROM label_rows WHERE NOT undecided GROUP BY dose_id, citizen_id
@@ -50,12 +51,13 @@ class LabelCounts:
 
     Attributes:
         positives, negatives: pairs used.
-        repeated: rows that say of a pair what another row says.
+        repeated: rows on a pair that has a row of the same reviewer and draw.
         contradicted: pairs labelled 0 and 1.
         unknown_ids: pairs not used because an id of their dose's labels is unknown.
         synthetic: pairs used whose reviewer is 'synthetic'.
         none: doses used that are labelled as of no citizen at all.
         undecided: rows without an answer.
+        unanswered: doses without one.
         half_answered: doses with a 0, a row without an answer, and no match: they count as without a citizen.
         reviewers_disagree: pairs of which reviewers say different things.
         odd_reviewers: reviewers whose pairs are disagreed on more often than those of the rest.
@@ -76,6 +78,7 @@ class LabelCounts:
     synthetic: int
     none: int = 0
     undecided: int = 0
+    unanswered: int = 0
     half_answered: int = 0
     reviewers_disagree: int = 0
     odd_reviewers: int = 0
@@ -187,6 +190,7 @@ def labelled_keys(connection: duckdb.DuckDBPyConnection) -> LabelCounts:
         "synthetic": "FROM labelled WHERE synthetic",
         "none": "FROM labelled_doses WHERE none",
         "undecided": "FROM label_rows WHERE undecided",
+        "unanswered": "FROM (SELECT dose_id FROM label_rows GROUP BY dose_id HAVING bool_and(undecided))",
         "half_answered": "FROM label_doses WHERE NOT (disputed OR matched OR none) AND dose_id IN"
         " (SELECT dose_id FROM label_rows WHERE undecided)",
         "two_citizens": "FROM label_doses WHERE two_citizens",
@@ -202,7 +206,7 @@ def labelled_keys(connection: duckdb.DuckDBPyConnection) -> LabelCounts:
     }
     counts = {name: int(connection.execute(f"SELECT count(*) {of}").fetchall()[0][0]) for name, of in counted.items()}
     [(repeated, pairs)] = connection.execute(
-        "SELECT (SELECT sum(times - 1)::BIGINT FROM label_pairs),"
+        "SELECT (SELECT sum(repeated)::BIGINT FROM label_pairs),"
         f" (SELECT count(*) FROM {undisputed} AND citizen_id IS NOT NULL)"
     ).fetchall()
     connection.execute("ALTER TABLE labelled_doses DROP COLUMN dose_id; ALTER TABLE labelled_doses DROP COLUMN none")

@@ -15,6 +15,7 @@ from pathlib import Path
 import duckdb
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from openpyxl.worksheet.datavalidation import DataValidation
 
 from linkage.errors import UserError
@@ -120,7 +121,7 @@ def _write_workbook(part: Path, header: tuple[str, ...], rows: Iterable[tuple[st
 
     def texts(row: Iterable[str]) -> Iterator[WriteOnlyCell]:
         for text in row:
-            cell = WriteOnlyCell(sheet, value=text or None)
+            cell = WriteOnlyCell(sheet, value=_escaped(text) or None)
             # neither a formula nor an error value, whatever it begins with
             cell.data_type = "s" if text else "n"
             cell.number_format = "@"
@@ -131,6 +132,12 @@ def _write_workbook(part: Path, header: tuple[str, ...], rows: Iterable[tuple[st
         sheet.append(texts(row))
     book.save(part)
     _without_time(part)
+
+
+def _escaped(text: str) -> str:
+    """What XML has no place for, and what only looks so, as a workbook writes it (ECMA-376, part 1, 22.9.2.19)."""
+    plain = re.sub(r"_(?=x[0-9A-Fa-f]{4}_)", "_x005F_", text)
+    return str(ILLEGAL_CHARACTERS_RE.sub(lambda found: f"_x{ord(found[0]):04X}_", plain))
 
 
 def _without_time(part: Path) -> None:

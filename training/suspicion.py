@@ -107,7 +107,15 @@ def suspicions(counts: LabelCounts, rare: Sequence[str] = (), selection: Selecti
         (f"labels.{name}", {"found": number})
         for name in (
             *("unknown_doses", "unknown_citizens", "contradicted", "two_citizens", "disputed", "reviewers_disagree"),
-            *("odd_reviewers", "repeated", "undecided", "half_answered", "unequal_weights", "missing_weights"),
+            *(
+                "odd_reviewers",
+                "repeated",
+                "undecided",
+                "unanswered",
+                "half_answered",
+                "unequal_weights",
+                "missing_weights",
+            ),
         )
         if (number := getattr(counts, name))
     ]

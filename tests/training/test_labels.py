@@ -222,7 +222,8 @@ def test_what_is_undecided_is_left_out_and_counted(
 ) -> None:
     rows = [f"D0,C2,{answer},,,", f"D4,C1,{answer},,,", f"D4,,{answer},,,", f"D5,C1,{answer},,,", "D5,C2,0,,,"]
     counts = counted(database, file_of(tmp_path, *PAIR, *rows))
-    assert (counts.undecided, counts.half_answered, counts.positives, counts.negatives) == (4, 1, 1, 2)
+    assert (counts.undecided, counts.unanswered, counts.half_answered) == (4, 1, 1)
+    assert (counts.positives, counts.negatives) == (1, 2)
     assert database.execute("SELECT dose_key FROM labelled_doses ORDER BY ALL").fetchall() == [(0,), (5,)]
 
 
@@ -242,6 +243,12 @@ def test_draws_are_averaged_by_their_number_of_doses(database: duckdb.DuckDBPyCo
     assert (counts.draws, counts.drawn_again, counts.unequal_weights) == (2, 1, 0)
     weights = database.execute("SELECT dose_key, weight FROM labelled_doses ORDER BY ALL").fetchall()
     assert weights == [(0, 0.75 * 4 + 0.25 * 10), (2, 3), (4, 3)]
+
+
+def test_a_second_reader_repeats_nothing(database: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    rows = ("D0,C0,1,,A,", "D0,C0,1,,B,", "D0,C0,1,,B,r2", "D0,C1,0,,A,", "D0,C1,0,, a ,")
+    counts = counted(database, file_of(tmp_path, *rows))
+    assert (counts.repeated, counts.positives, counts.negatives) == (1, 1, 1)
 
 
 def test_reviewers_who_disagree_and_the_one_who_stands_out(database: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evaluation.benchmarks.suggest import Known, as_markdown, compare, draw_chart, draws, labels_needed
 from linkage.cli import main
 from linkage.errors import UserError
 from linkage.messages import LANGUAGES
@@ -28,7 +29,7 @@ SHIPPED = Path(str(files("models"))) / "trained" / "dose_citizen"
 
 HOSTILE = (
     *("=1+1", "+84912345678", "-5", "@SUM(A1)", "00012", "1e5", "TRUE", "3-4", '="a"', "a;=1+1", "'x", "#N/A"),
-    *("099084001234", "x,y", 'q"q', "  ", "Đức", "a\tb", "_x0041_"),
+    *("099084001234", "x,y", 'q"q', "  ", "Đức", "a\tb", "_x0041_", "a\x01b"),
 )
 
 
@@ -76,16 +77,16 @@ def test_over_many_draws_each_dose_comes_with_its_probability_and_totals_are_rig
     frame = frame_of([0] * 30 + [1] * 25 + [2] * 5, generator.integers(0, 40, 60).tolist(), 5)
     probability = inclusion(frame, 12)
     wrong = generator.random(60) < 0.3
-    draws = 6000
+    times = 6000
     hits, totals = np.zeros(60), []
-    for _ in range(draws):
+    for _ in range(times):
         again = Frame(frame.cell, frame.uncertain, frame.rare, frame.subject, generator.random(60))
         chosen = draw_doses(again, probability, float(generator.random()))
         hits[chosen] += 1
         totals.append((wrong[chosen] / probability[chosen]).sum())
-    error = np.sqrt(probability * (1 - probability) / draws)
-    assert (abs(hits / draws - probability) < 4.5 * error + 1e-12).all()
-    assert np.mean(totals) == pytest.approx(wrong.sum(), abs=4 * np.std(totals) / np.sqrt(draws))
+    error = np.sqrt(probability * (1 - probability) / times)
+    assert (abs(hits / times - probability) < 4.5 * error + 1e-12).all()
+    assert np.mean(totals) == pytest.approx(wrong.sum(), abs=4 * np.std(totals) / np.sqrt(times))
 
 
 def test_a_cell_has_its_share_in_every_draw_not_only_on_average() -> None:
@@ -181,11 +182,11 @@ def test_the_same_seed_gives_the_same_file_whatever_the_order_of_rows(a_run: Run
 
 
 def test_seeds_draw_doses_of_a_run_as_often_as_their_weights_say(a_run: Run, tmp_path: Path) -> None:
-    run, out, draws = a_run(), tmp_path / "drawn.csv", 40
+    run, out, seeds = a_run(), tmp_path / "drawn.csv", 40
     hits: dict[str, int] = {}
     chance: dict[str, float] = {}
     totals = []
-    for seed in range(draws):
+    for seed in range(seeds):
         suggest(run, 20, out, seed=seed, force=True)
         with out.open(encoding="utf-8-sig", newline="") as file:
             rows = {row["dose_id"].strip(): float(row["weight"]) for row in csv.DictReader(file)}
@@ -196,14 +197,15 @@ def test_seeds_draw_doses_of_a_run_as_often_as_their_weights_say(a_run: Run, tmp
             chance[dose] = 1 / weight
     assert len(hits) == 80
     for dose, times in hits.items():
-        assert abs(times / draws - chance[dose]) < 4.5 * np.sqrt(chance[dose] * (1 - chance[dose]) / draws)
+        assert abs(times / seeds - chance[dose]) < 4.5 * np.sqrt(chance[dose] * (1 - chance[dose]) / seeds)
     assert np.mean(totals) == pytest.approx(80, rel=0.05)
 
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
 def test_hostile_cells_are_safe_in_a_spreadsheet_and_ids_come_back(a_run: Run, tmp_path: Path, kind: str) -> None:
     run, out = a_run(HOSTILE), tmp_path / f"labels.{kind}"
-    found = suggest(run, 50, out, seed=3)
+    found = suggest(run, 80, out, seed=3)
+    assert (found.least_weight, found.largest_weight) == pytest.approx((1, 1))
     with duckdb.connect() as connection:
         report = read_table(connection, LABELS, str(out))
         assert (report.rows_read, report.rows_quarantined) == (found.rows, 0)
@@ -212,10 +214,9 @@ def test_hostile_cells_are_safe_in_a_spreadsheet_and_ids_come_back(a_run: Run, t
         pairs = connection.execute(f"SELECT dose_id, citizen_id FROM '{run}/candidates.parquet'").fetchall()
         notices = " ".join(str(notice) for notice in report.notices)
     drawn = {dose for dose, _, _ in rows}
-    assert len(drawn) == 50
-    assert drawn <= doses
-    assert drawn & set(HOSTILE)
-    wanted = {pair for pair in pairs if pair[0] in drawn}
+    assert drawn == doses
+    assert drawn > {name for name in HOSTILE if name.strip()}
+    wanted = set(pairs)
     assert {(dose, citizen) for dose, citizen, _ in rows if citizen} == wanted
     assert {dose for dose, citizen, _ in rows if not citizen} == drawn - {dose for dose, _ in wanted}
     assert {answer for _, _, answer in rows} == {None}
@@ -317,3 +318,38 @@ def test_a_missing_flag_is_named(
 ) -> None:
     assert main(["train", *flags, "--out", str(tmp_path / "out.csv")]) == 2
     assert f"{missing} is missing" in capsys.readouterr().err
+
+
+def test_labels_needed_lie_between_the_sizes_that_were_measured() -> None:
+    sizes, figures = (100, 200, 400), (0.4, 0.2, 0.1)
+    assert labels_needed(sizes, figures, 0.2, rising=False) == pytest.approx(200)
+    assert labels_needed(sizes, figures, 0.1414, rising=False) == pytest.approx(283, rel=0.01)
+    assert labels_needed(sizes, figures, 0.5, rising=False) == 100
+    assert labels_needed(sizes, figures, 0.05, rising=False) is None
+    assert labels_needed(sizes, figures[::-1], 0.3, rising=True) == pytest.approx(300, rel=0.01)
+
+
+def test_both_designs_of_the_benchmark_are_measured_alike(tmp_path: Path) -> None:
+    generator = np.random.default_rng(3)
+    decision = generator.choice(3, 600, p=[0.8, 0.1, 0.1])
+    known = Known(
+        frame=frame_of(decision.tolist(), list(range(600)), 3),
+        accept=decision == 0,
+        review=decision == 1,
+        no_match=decision == 2,
+        wrong=generator.random(600) < np.array([0.02, 0.5, 0.2])[decision],
+        band=decision,
+        levels=generator.integers(-1, 6, (600, 2)),
+    )
+    found = compare(known, (50, 100), 5, 1)
+    assert all(set(by_design) == {"random", "suggest"} for by_design in found.values())
+    assert all(0 <= figure <= 1 for by_design in found.values() for row in by_design.values() for figure in row)
+    wide, narrow = found["best candidate wrong in review, half of the interval"]["suggest"]
+    assert narrow < wide
+    for design in ("random", "suggest"):
+        totals = [weight.sum() for _, weight in draws(known, design, 100, 30, 1)]
+        assert np.mean(totals) == pytest.approx(600, rel=0.05)
+    lines = [line for line in as_markdown(found, (50, 100)).splitlines() if line.startswith("|")]
+    assert {line.count("|") for line in lines[:16]} == {5}
+    draw_chart(found, (50, 100), tmp_path / "chart.svg")
+    assert "labelled doses" in (tmp_path / "chart.svg").read_text(encoding="utf-8")
