@@ -3,6 +3,7 @@
 import duckdb
 from splink import DuckDBAPI, Linker
 
+from linkage.scoring import records
 from models import Model, Registry, Specification, to_splink
 
 __all__ = ["derive", "splink_match_weights"]
@@ -12,7 +13,8 @@ def derive(connection: duckdb.DuckDBPyConnection, specification: Specification) 
     """Make the views ``doses_derived`` and ``citizens_derived``: the standardised columns and the specification's."""
     columns = "".join(f", {sql} AS {name}" for name, sql in specification.columns.items())
     for side in ("doses", "citizens"):
-        connection.execute(f"CREATE OR REPLACE VIEW {side}_derived AS SELECT *{columns} FROM {side}_standardised")
+        relation = records(connection, specification, side)
+        connection.execute(f"CREATE OR REPLACE VIEW {side}_derived AS SELECT *{columns} FROM {relation}")
 
 
 def splink_match_weights(
