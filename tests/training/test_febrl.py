@@ -15,8 +15,15 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from evaluation.splink_oracle import derive, splink_match_weights
+from linkage.blocking import Budget, plan_blocking
 from linkage.cli import main
+from linkage.deciding import WEAKEST
 from linkage.messages import LANGUAGES
+from linkage.scoring import compared_tables, compile_scoring, measure_registry
+from linkage.standardise import standardise
+from linkage.tables import CITIZENS, DOSES, read_table
+from models import Model
 
 PERSONS, ABSENT = 5000, 500
 SEED = 4
@@ -165,3 +172,24 @@ def test_a_decision_is_explained_in_both_languages(febrl_run: Path, capsys: pyte
     for language in LANGUAGES:
         assert main(["explain", f"--run={febrl_run / 'run'}", "dose_chinese", f"--lang={language}"]) == 0
         assert "王小明" in capsys.readouterr().out
+
+
+def test_splink_gives_the_same_match_weights(febrl_run: Path) -> None:
+    model = Model.read(febrl_run / "model")
+    with duckdb.connect() as connection:
+        read_table(connection, DOSES, str(febrl_run / "doses.csv"))
+        read_table(connection, CITIZENS, str(febrl_run / "citizens.csv"))
+        standardise(connection, {"doses": "doses_standardised", "citizens": "citizens_standardised"})
+        compared_tables(connection, model.specification)
+        plan = plan_blocking(connection, model.specification, Budget())
+        registry = measure_registry(connection, model.specification)
+        scoring = compile_scoring(model, registry, plan, WEAKEST)
+        connection.execute(f"CREATE TABLE ours AS {scoring}", {"first": 0, "last": 2 * PERSONS})
+        derive(connection, model.specification)
+        splink = splink_match_weights(connection, model, registry, WEAKEST)
+        [(pairs, paired, furthest)] = connection.execute(
+            "SELECT count(*), count(o.match_weight + s.match_weight), max(abs(o.match_weight - s.match_weight))"
+            f" FROM ours AS o FULL JOIN {splink} AS s USING (dose_key, citizen_key)"
+        ).fetchall()
+    assert pairs == paired > PERSONS / 2
+    assert furthest < 1e-9
