@@ -30,7 +30,7 @@ PARTS = ("splink.json", "card.md", "charts")
 """What is copied of a model folder beside ``model.json``: never anything else that lies there."""
 
 MAY_LACK = frozenset({"replaced", "because", "verdict", "comparison"})
-BETTER = "better"
+VERDICTS = ("better", "worse", "not_enough_data")
 MOST_CHARACTERS = 2000
 
 
@@ -38,8 +38,8 @@ class PromotionError(Exception):
     """A promotion that is refused, or a folder of promoted models that cannot be used.
 
     Args:
-        reason: why, in one word: ``empty``, ``other_model``, ``not_better``, ``no_comparison``, ``outdated``,
-            ``comparison``, ``record`` or ``damaged``.
+        reason: why, in one word: ``empty``, ``other_model``, ``worse``, ``not_enough_data``, ``no_comparison``,
+            ``outdated``, ``comparison``, ``record`` or ``damaged``.
         facts: file, line, digests: what a message names.
     """
 
@@ -144,16 +144,15 @@ def read_verdict(path: Path) -> Verdict:
     """What ``comparison.json`` says.
 
     Raises:
-        PromotionError: it is no comparison.
-        OSError: it cannot be read.
+        PromotionError: it is no comparison, or cannot be read.
     """
-    content = path.read_bytes()
     try:
+        content = path.read_bytes()
         data = json.loads(content)
         a, b, verdict = data["a"]["digest"], data["b"]["digest"], data["verdict"]
-    except (KeyError, RecursionError, TypeError, ValueError) as error:
+    except (KeyError, OSError, RecursionError, TypeError, ValueError) as error:
         raise PromotionError("comparison", path=path) from error
-    if not all(isinstance(text, str) for text in (a, b, verdict)):
+    if verdict not in VERDICTS or not isinstance(a, str) or not isinstance(b, str):
         raise PromotionError("comparison", path=path)
     return Verdict(a, b, verdict, sha256=hashlib.sha256(content).hexdigest())
 
@@ -181,8 +180,8 @@ def promote(
     written = datetime.fromtimestamp((source / "model.json").stat().st_mtime, UTC)
     if verdict and verdict.b != model.digest:
         raise PromotionError("other_model", found=verdict.b[:12], digest=model.digest[:12])
-    if verdict and verdict.verdict != BETTER and not because:
-        raise PromotionError("not_better", verdict=verdict.verdict)
+    if verdict and verdict.verdict != "better" and not because:
+        raise PromotionError(verdict.verdict)
     with _locked(folder) as record:
         last = _parsed(record).last
         now = _digest_now(last, folder) if last else None
@@ -226,7 +225,8 @@ def _digest_of(copy: Path) -> str | None:
 
 def _line(text: str) -> str:
     """One line of printable text."""
-    return "".join(c if c.isprintable() else " " for c in " ".join(text.split())).strip()[:MOST_CHARACTERS]
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(printable.split())[:MOST_CHARACTERS]
 
 
 @contextmanager

@@ -166,7 +166,7 @@ def sign_test(sums: Floats, seed: int = 1) -> float:
     drawn = np.zeros(DRAWS)
     for size, count in zip(sizes, counts, strict=True):
         drawn += size * (2 * generator.binomial(count, 0.5, DRAWS) - count)
-    reached = int((drawn >= different.sum() * (1 - 1e-9) - 1e-9).sum())
+    reached = int((drawn >= different.sum() - 1e-9 * np.abs(different).sum()).sum())
     return (reached + 1) / (DRAWS + 1)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from evaluation import comparison
 from linkage.cli.flags import ENGINE, OUT, TABLES, Command, Flag, Group, Result, column_map
 from linkage.errors import UserError
-from linkage.messages import say
+from linkage.messages import say, word
 from linkage.progress import Terminal
 from linkage.reports.pages import count, percent
 from models import Model, ModelError, promotion
@@ -167,7 +167,7 @@ def _list(flags: argparse.Namespace) -> Result:
     if history.last:
         last = history.last
         why = (
-            [say("model.compared", language, verdict=say(f"verdict.{last.verdict}", language))] if last.verdict else []
+            [say("model.compared", language, verdict=word(f"verdict.{last.verdict}", language))] if last.verdict else []
         )
         why += [last.because] if last.because else []
         reason = "; ".join(why) or say("model.first", language)
