@@ -22,6 +22,9 @@ _LINE = re.compile(r" \(at line ([0-9]+),.*\)$")
 _OUTPUT_COLUMNS = frozenset({"dose_id", "citizen_id", "rank", "probability", "match_weight"})
 """What stands beside the levels in the files of a run: no comparison may be called so."""
 
+_ENDS = ("]", '"""', "'''")
+"""One of these is in the last line of a value of many lines."""
+
 _SIDES = {"doses": "l", "citizens": "r"}
 _Place = tuple[str | int, ...]
 
@@ -82,6 +85,8 @@ def _lines(text: str) -> Iterator[tuple[_Place, int]]:
     statement: list[str] = []
     for number, line in enumerate(text.split("\n"), start=1):
         statement.append(line)
+        if len(statement) > 1 and not any(end in line for end in _ENDS):
+            continue
         try:
             parsed = tomllib.loads("\n".join(statement))
         except tomllib.TOMLDecodeError:

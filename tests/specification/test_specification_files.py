@@ -225,6 +225,14 @@ def test_any_file_is_refused_with_one_message(content: bytes, says: str, tmp_pat
     assert refused(file).key == says
 
 
+def test_a_mistake_behind_a_very_long_value_is_found(tmp_path: Path) -> None:
+    text = "name = [\n" + '"x",\n' * 20_000 + "]\nblocking = 7\n"
+    assert line_of(text, ("blocking",)) == 20_003
+    file = tmp_path / "mine.toml"
+    file.write_text(text, encoding="utf-8")
+    assert ", line 1 (name)" in str(refused(file))
+
+
 def test_neither_a_file_nor_shipped(tmp_path: Path) -> None:
     for name in (str(tmp_path), str(tmp_path / "none.toml"), "persons", ""):
         error = refused(Path(name)) if name else refused(Path("persons"))
