@@ -1,4 +1,4 @@
-"""``python -m evaluation.benchmarks.rivals``: compare, print the table, keep ``results.json`` and ``results.md``."""
+"""``python -m evaluation.benchmarks.rivals``: compare, print the table, keep ``results.json``, ``.md`` and ``.svg``."""
 
 import argparse
 import json
@@ -8,7 +8,8 @@ from pathlib import Path
 
 import duckdb
 
-from evaluation.benchmarks.rivals import as_markdown, compare
+from evaluation.benchmarks.rivals import as_markdown, compare, draw
+from training import Tolerances
 
 
 def main() -> None:
@@ -17,6 +18,7 @@ def main() -> None:
     parser.add_argument("--citizens", type=int, default=100_000)
     parser.add_argument("--doses", type=int, default=200_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--max-false-link-rate", type=float, default=Tolerances().false_links)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--memory", default="4GB")
     parser.add_argument("--out", type=Path, default=Path("rivals"))
@@ -28,11 +30,20 @@ def main() -> None:
         "machine": machine,
         "threads": flags.threads,
         "memory": flags.memory,
-        **compare(flags.citizens, flags.doses, flags.seed, flags.out, threads=flags.threads, memory=flags.memory),
+        **compare(
+            flags.citizens,
+            flags.doses,
+            flags.seed,
+            flags.out,
+            tolerance=flags.max_false_link_rate,
+            threads=flags.threads,
+            memory=flags.memory,
+        ),
     }
     text = as_markdown(results)
     (flags.out / "results.json").write_text(json.dumps(results, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     (flags.out / "results.md").write_text(text, encoding="utf-8")
+    draw(results, flags.out / "results.svg")
     print(text)
 
 

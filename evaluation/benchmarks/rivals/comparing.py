@@ -3,16 +3,16 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from shutil import copy
 from typing import Any
 
 import duckdb
 
-from evaluation.benchmarks.rivals import boosting, plain_splink
+from evaluation.benchmarks.rivals import classifiers, plain_splink
 from evaluation.benchmarks.rivals.deciding import decide
-from evaluation.benchmarks.rivals.ground import Ground, judge, lay
+from evaluation.benchmarks.rivals.ground import Ground, Weighed, judge, lay
 from evaluation.benchmarks.rivals.table import BLOCKS, ROWS
 from evaluation.figures import Evaluation
 from evaluation.metrics import measure
@@ -21,7 +21,8 @@ from linkage.run import ScoreJob, score
 from linkage.tables import write_parquet
 from linkage.tables.sql import text_literal
 from models import load
-from training import TrainJob, train
+from training import Tolerances, TrainJob, train
+from training.vectors import Floats
 
 SPECIFICATION = "dose_citizen"
 
@@ -30,23 +31,29 @@ WHATEVER_IS_DECIDED = ("id_group", "registry", "entry", "details", "twin", "stra
 
 REQUIRED_PRECISION = 0.9997
 
-RIVALS: dict[str, Callable[[Ground], dict[str, Any]]] = {
+RIVALS: dict[str, Callable[[Ground], Weighed]] = {
     "plain_splink": plain_splink.weigh,
-    "gradient_boosting": boosting.weigh,
+    "logistic": classifiers.logistic,
+    "boosting": classifiers.boosting,
 }
 """Each makes the table ``<name>_weights``: ``dose_key``, ``citizen_key``, ``match_weight`` in bits."""
 
+HELPED = ("logistic", "boosting")
+"""Rivals that are also shown with our strata and cautions: what scores give, apart from what those give."""
 
-def compare(citizens: int, doses: int, seed: int, out: Path, *, threads: int, memory: str) -> dict[str, Any]:
+
+def compare(
+    citizens: int, doses: int, seed: int, out: Path, *, tolerance: float, threads: int, memory: str
+) -> dict[str, Any]:
     """The figures of ours and of each rival on one synthetic population, as plain data.
 
-    All use the candidate pairs of our blocking, parameters from one half of the labelled persons, calibration and
-    thresholds from the other, and are judged on the doses of persons without labels. Leaves in ``out`` the population
-    (``data``), our model (``model``), and a run each (``khop``, ``plain_splink``, ``gradient_boosting``, and each
-    ``_in_hindsight``), which ``linkage evaluate`` reads with ``truth.parquet``.
+    All use the candidate pairs of our blocking, the same labels and the same folds of persons: thresholds come, by one
+    procedure with one tolerance, from match weights that other folds taught. All are judged on the doses of persons
+    without labels. Leaves in ``out`` the population (``data``), our model (``model``), and a run each (``khop``, the
+    rivals, and each ``_in_hindsight``), which ``linkage evaluate`` reads with ``truth.parquet``.
 
     Raises:
-        ValueError: they were not judged on the same doses, or did not calibrate on the same ones.
+        ValueError: they were not judged on the same doses, or did not learn from the same ones.
     """
     seconds: dict[str, float] = {}
 
@@ -60,7 +67,14 @@ def compare(citizens: int, doses: int, seed: int, out: Path, *, threads: int, me
     tables: dict[str, Any] = {name: str(data / f"{name}.csv") for name in ("doses", "citizens")}
     machine: dict[str, Any] = {"threads": threads, "memory": memory, "force": True}
     specification, labels = load(SPECIFICATION), str(data / "labels.csv")
-    job = TrainJob(**tables, labels=labels, specification=specification, out=out / "model", **machine)
+    job = TrainJob(
+        **tables,
+        labels=labels,
+        specification=specification,
+        out=out / "model",
+        tolerances=Tolerances(tolerance),
+        **machine,
+    )
     with timed("synthesise"):
         synthesise(citizens, doses, seed, data, force=True)
     with timed("train khop"):
@@ -70,23 +84,31 @@ def compare(citizens: int, doses: int, seed: int, out: Path, *, threads: int, me
     with timed("common ground"):
         ground = lay(out, job, model)
     learned = {}
+    plain = replace(model.specification, strata=(), cautions=())
     try:
         for name, weigh in RIVALS.items():
             with timed(f"train and score {name}"):
-                learned[name] = weigh(ground) | decide(ground, f"{name}_weights", out / name)
+                weighed = weigh(ground)
+                given: tuple[Ground, str, Floats] = (ground, f"{name}_weights", weighed.match_weight)
+                learned[name] = weighed.learned | decide(*given, plain, out / name)
+            if name in HELPED:
+                learned[f"{name}_helped"] = decide(*given, model.specification, out / f"{name}_helped")
         truth = judge(ground, data / "truth.csv", out)
     finally:
         ground.close()
-    found = {name: measure(out / name, str(truth)) for name in ("khop", *RIVALS)}
+    found = {name: measure(out / name, str(truth)) for name in ("khop", *learned)}
     _refuse_other_doses(found)
     hindsight = {name: _in_hindsight(out / name, evaluation, truth) for name, evaluation in found.items()}
     return {
         "citizens": citizens,
         "doses": doses,
         "seed": seed,
+        "tolerance": tolerance,
         "pairs": ground.pairs,
         "seconds": seconds,
         "rivals": learned,
+        "proven": {"khop": model.evidence["thresholds"]["false_links"]}
+        | {name: each["evidence"]["false_links"] for name, each in learned.items()},
         "tables": {
             block: {
                 row.name: {name: asdict(row.of(evaluation)) for name, evaluation in measured.items()} for row in ROWS

@@ -9,12 +9,14 @@ import numpy as np
 from evaluation.benchmarks.rivals.ground import Ground
 from linkage.deciding import compile_deciding
 from linkage.tables import write_parquet
-from training.calibration import Scored, calibrate
+from models import CAUTION, Specification
+from training.calibration import Scored, calibrate_strata, cross_fitted
 from training.thresholds import choose_thresholds
+from training.vectors import Floats, strata
 
 
-def decide(ground: Ground, weights: str, run: Path) -> dict[str, Any]:
-    """Calibrate a rival's weights and choose its thresholds on the persons held apart; write its decisions to ``run``.
+def decide(ground: Ground, weights: str, apart: Floats, specification: Specification, run: Path) -> dict[str, Any]:
+    """Calibrate a rival's weights and choose its thresholds as our training does; write its decisions to ``run``.
 
     A foreigner who is not accepted is no match, and a dose some of whose pairs were given up is never one, as in a
     run of ours.
@@ -22,27 +24,28 @@ def decide(ground: Ground, weights: str, run: Path) -> dict[str, Any]:
     Args:
         ground: what all share.
         weights: a table with ``dose_key``, ``citizen_key`` and ``match_weight`` of every candidate pair.
+        apart: match weights of the labelled doses' candidates by what other folds taught, in the order of
+            ``ground.labelled``.
+        specification: ours, or one without its strata and cautions.
         run: the folder to write.
 
     Returns:
         Calibration and thresholds as plain data.
     """
-    connection, job = ground.connection, ground.job
-    scored = _scored(ground, weights)
-    found = np.zeros(len(scored.weight), dtype=bool)
-    found[scored.dose[scored.is_match]] = True
-    in_registry = float((scored.weight[found].sum() + 0.5) / (scored.weight.sum() + 1))
-    calibration = calibrate(scored, in_registry)
+    connection, job, of, names = ground.connection, ground.job, ground.labelled, specification.stratum_names
+    found = np.zeros(len(of.weight), dtype=bool)
+    found[of.dose[of.is_match]] = True
+    in_registry = float((of.weight[found].sum() + 0.5) / (of.weight.sum() + 1))
+    scored = Scored(of, apart, strata(specification, of.vectors, of.dose, apart, len(of.weight)))
     chosen = choose_thresholds(
-        scored,
-        calibration,
-        in_registry,
-        cautioned=np.zeros(len(scored.weight), dtype=bool),
-        max_false_link_rate=job.max_false_link_rate,
-        max_missed_link_rate=job.max_missed_link_rate,
+        cross_fitted(scored, names, ground.fold, in_registry),
+        names,
+        CAUTION,
+        max_false_link_rate=job.tolerances.false_links,
+        max_missed_link_rate=job.tolerances.missed_links,
+        max_false_link_rate_of_a_stratum=job.tolerances.false_links_of_a_stratum,
     )
-    # the cautions are ours: a rival has none
-    specification = replace(ground.model.specification, cautions=())
+    calibration = calibrate_strata(scored, names, in_registry)
     model = replace(
         ground.model,
         specification=specification,
@@ -50,15 +53,18 @@ def decide(ground: Ground, weights: str, run: Path) -> dict[str, Any]:
         calibration=calibration,
         thresholds=chosen.thresholds,
     )
-    with_rule = f"(SELECT w.*, rule FROM {weights} AS w JOIN pairs USING (dose_key, citizen_key))"
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE decided AS {compile_deciding(model, with_rule)}")
+    weighed = (
+        "(SELECT p.* REPLACE (w.match_weight AS match_weight)"
+        f" FROM pairs AS p JOIN {weights} AS w USING (dose_key, citizen_key))"
+    )
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE decided AS {compile_deciding(model, weighed)}")
     rules = ", ".join(f"'{rule.name}'" for rule in model.specification.blocking)
     decisions = f"""
     SELECT d.dose_id, CASE WHEN b.decision = 'accept' THEN 'accept' WHEN s.foreign_national THEN 'no_match'
         WHEN b.decision = 'review' OR d.key IN (SELECT key FROM doses_forgone) THEN 'review'
         ELSE 'no_match' END AS decision,
       '' AS outcome, c.citizen_id, b.probability, b.match_weight, [{rules}][b.rule + 1] AS rule, '{weights}' AS model,
-      s.id_kind, s.id_repair, b.caution
+      s.id_kind, s.id_repair, b.caution, b.stratum
     FROM doses AS d JOIN doses_standardised AS s ON s.key = d.key
     LEFT JOIN (FROM decided WHERE rank = 1) AS b ON b.dose_key = d.key
     LEFT JOIN citizens AS c ON c.key = b.citizen_key
@@ -72,28 +78,8 @@ def decide(ground: Ground, weights: str, run: Path) -> dict[str, Any]:
     write_parquet(connection, decisions, run / "decisions.parquet")
     write_parquet(connection, shown, run / "review.parquet")
     (run / "manifest.json").write_text("{}\n", encoding="utf-8")
-    return {"calibration": asdict(calibration), "thresholds": asdict(chosen.thresholds), "evidence": chosen.evidence}
-
-
-def _scored(ground: Ground, weights: str) -> Scored:
-    """The candidates of the labelled doses held apart."""
-    connection = ground.connection
-    connection.execute("""
-    CREATE OR REPLACE TEMP TABLE apart_doses AS
-    SELECT dose_key, row_number() OVER (ORDER BY dose_key) - 1 AS number, max(weight) AS weight,
-      bool_or(is_match) AS in_registry
-    FROM labelled WHERE apart GROUP BY dose_key
-    """)
-    rows = connection.execute(f"""
-    SELECT number, match_weight, coalesce(is_match, false) AS is_match
-    FROM {weights} JOIN apart_doses USING (dose_key) LEFT JOIN labelled USING (dose_key, citizen_key)
-    ORDER BY number, citizen_key
-    """).fetchnumpy()
-    doses = connection.execute("SELECT weight, in_registry FROM apart_doses ORDER BY number").fetchnumpy()
-    return Scored(
-        match_weight=np.asarray(rows["match_weight"], dtype=float),
-        is_match=np.asarray(rows["is_match"], dtype=bool),
-        dose=np.asarray(rows["number"], dtype=np.int64),
-        weight=np.asarray(doses["weight"], dtype=float),
-        in_registry=np.asarray(doses["in_registry"], dtype=bool),
-    )
+    return {
+        "calibration": {name: asdict(each) for name, each in calibration.items()},
+        "thresholds": asdict(chosen.thresholds),
+        "evidence": chosen.evidence,
+    }

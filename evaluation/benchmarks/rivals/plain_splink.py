@@ -7,11 +7,12 @@ term frequencies are those of the registry, the prior is 1 / citizens.
 
 from typing import Any
 
+import numpy as np
 import splink.comparison_level_library as cll
 import splink.comparison_library as cl
 from splink import DuckDBAPI, Linker, SettingsCreator, block_on
 
-from evaluation.benchmarks.rivals.ground import Ground
+from evaluation.benchmarks.rivals.ground import Ground, Weighed
 
 COLUMNS = (
     *("name", "name_ascii", "born", "id", "sex", "province", "district", "commune", "phone", "insurance_no"),
@@ -24,43 +25,68 @@ DOSES, CITIZENS = "a_doses", "b_citizens"
 """Of two datasets Splink puts the one whose name sorts first on the left."""
 
 
-def weigh(ground: Ground) -> dict[str, Any]:
-    """Make ``plain_splink_weights``; returns the trained model as plain data."""
+def weigh(ground: Ground) -> Weighed:
+    """Make ``plain_splink_weights``."""
     connection = ground.connection
-    api = DuckDBAPI(connection=connection)
-    inputs = []
     for name, source in ((DOSES, "doses_standardised"), (CITIZENS, "citizens_standardised")):
         connection.execute(f"CREATE TABLE {name} AS SELECT key AS unique_id, {', '.join(COLUMNS)} FROM {source}")
-        inputs.append(api.register(name, dataset_display_name=name))
-    linker = Linker(inputs, _settings(ground.citizens), log_level=None)
     for column in TERM_FREQUENCIES:
         connection.execute(
             f"CREATE TABLE {column}_frequencies AS SELECT {column}, count(*) / {ground.citizens} AS tf_{column}"
             f" FROM {CITIZENS} WHERE {column} IS NOT NULL GROUP BY {column}"
         )
+    untaught, _ = _linker(ground, _settings(ground.citizens))
+    untaught.training.estimate_u_using_random_sampling(max_pairs=RANDOM_PAIRS, seed=ground.job.seed)
+    settings = untaught.misc.save_model_to_json()
+    model = _predict(ground, settings, taught="true", pairs="true", target="plain_splink_weights")
+    apart = []
+    for fold in np.unique(ground.fold).tolist():
+        inside = f"dose_key IN (SELECT dose_key FROM labelled_doses WHERE fold = {fold})"
+        _predict(ground, settings, taught=f"fold <> {fold}", pairs=inside, target=f"plain_splink_{fold}")
+        apart.append(f"FROM plain_splink_{fold}")
+    rows = connection.execute(f"{' UNION ALL '.join(apart)} ORDER BY dose_key, citizen_key").fetchnumpy()
+    return Weighed(np.asarray(rows["match_weight"], dtype=float), {"model": model})
+
+
+def _linker(ground: Ground, settings: SettingsCreator | dict[str, Any]) -> tuple[Linker, DuckDBAPI]:
+    """A linker over the standardised records, with the registry's term frequencies."""
+    # its own API object: two linkers on one share caches
+    api = DuckDBAPI(connection=ground.connection)
+    linker = Linker(
+        [api.register(name, dataset_display_name=name) for name in (DOSES, CITIZENS)], settings, log_level=None
+    )
+    for column in TERM_FREQUENCIES:
         lookup = api.register(f"{column}_frequencies", dataset_display_name=f"{column}_frequencies")
         linker.table_management.register_term_frequency_lookup(lookup, column)
-    linker.training.estimate_u_using_random_sampling(max_pairs=RANDOM_PAIRS, seed=ground.job.seed)
+    return linker, api
+
+
+def _predict(ground: Ground, settings: dict[str, Any], *, taught: str, pairs: str, target: str) -> dict[str, Any]:
+    """Learn m from the labelled matches for which a condition holds, score pairs into a table; returns the model."""
+    connection = ground.connection
     connection.execute(f"""
-    CREATE TABLE labelled_matches AS
+    CREATE OR REPLACE TABLE labelled_matches AS
     SELECT '{DOSES}' AS source_dataset_l, dose_key AS unique_id_l,
       '{CITIZENS}' AS source_dataset_r, citizen_key AS unique_id_r,
       unnest(range(least({REPEATED_AT_MOST}, round(weight / (SELECT min(weight) FROM labelled)))::BIGINT)) AS times
-    FROM labelled WHERE is_match AND NOT apart
+    FROM labelled WHERE is_match AND {taught}
     """)
+    connection.execute(f"""
+    CREATE OR REPLACE TABLE blocked AS SELECT '0' AS match_key, '{DOSES}-__-' || dose_key AS join_key_l,
+      '{CITIZENS}-__-' || citizen_key AS join_key_r FROM pairs WHERE {pairs}
+    """)
+    linker, api = _linker(ground, settings)
     labels = api.register("labelled_matches", dataset_display_name="labelled_matches")
     linker.training.estimate_m_from_pairwise_labels(labels)  # type: ignore[no-untyped-call]
-    connection.execute(f"""
-    CREATE TABLE blocked AS SELECT '0' AS match_key, '{DOSES}-__-' || dose_key AS join_key_l,
-      '{CITIZENS}-__-' || citizen_key AS join_key_r FROM pairs
-    """)
     linker.table_management.register_blocked_pairs_for_predict(api.register("blocked", dataset_display_name="blocked"))
     predicted = linker.inference.predict(warning_mode="never")
     connection.execute(
-        "CREATE TABLE plain_splink_weights AS SELECT unique_id_l AS dose_key, unique_id_r AS citizen_key, match_weight"
+        f"CREATE TABLE {target} AS SELECT unique_id_l AS dose_key, unique_id_r AS citizen_key, match_weight"
         f" FROM {predicted.physical_name}"
     )
-    return {"model": linker.misc.save_model_to_json()}
+    connection.execute(f"DROP TABLE {predicted.physical_name}")
+    model: dict[str, Any] = linker.misc.save_model_to_json()
+    return model
 
 
 def _settings(citizens: int) -> SettingsCreator:
