@@ -25,7 +25,6 @@ _OUTPUT_COLUMNS = frozenset({"dose_id", "citizen_id", "rank", "probability", "ma
 _ENDS = ("]", '"""', "'''")
 """One of these is in the last line of a value of many lines."""
 
-_SIDES = {"doses": "l", "citizens": "r"}
 _Place = tuple[str | int, ...]
 
 
@@ -127,9 +126,8 @@ def _check_sql(specification: Specification, data: object) -> None:
         _empty_records(connection, specification)
         trial = _Trial(connection, data)
         for name, sql in specification.columns.items():
-            for table in _SIDES:
-                trial.add(f"{table}_records", name, ("columns", name), sql)
-        columns = _columns(connection, "citizens_records")
+            trial.add("records", name, ("columns", name), sql)
+        columns = _columns(connection, "records")
         for place, name, is_list in _named_columns(specification):
             trial.named(name, columns, place, is_list=is_list)
         _pair_records(connection)
@@ -199,28 +197,22 @@ class _Trial:
 
 
 def _empty_records(connection: duckdb.DuckDBPyConnection, specification: Specification) -> None:
-    """Make ``doses_records`` and ``citizens_records``, over which ``[columns]`` are worked out, in reach of no file."""
+    """Make ``records``, over which ``[columns]`` are worked out, alike for doses and citizens; no file is in reach."""
     for schema in (DOSES, CITIZENS):
         columns = ", ".join(f"{column} VARCHAR" for column in schema.columns)
         connection.execute(f"CREATE TABLE {schema.name} (key BIGINT, {columns})")
         connection.execute(f"INSERT INTO {schema.name} (key) VALUES (0)")
-    standardise(connection, {table: f"{table}_standardised" for table in _SIDES})
-    for table in _SIDES:
-        relation = records(connection, specification, table)
-        connection.execute(f"CREATE TABLE {table}_records AS FROM {relation}")
+    standardise(connection, {"doses": "doses_standardised", "citizens": "citizens_standardised"})
+    connection.execute(f"CREATE TABLE records AS FROM {records(connection, specification, 'doses')}")
     connection.execute("SET enable_external_access = false")
 
 
 def _pair_records(connection: duckdb.DuckDBPyConnection) -> None:
     """Make ``pairs``: the columns of a dose with ``_l`` behind, and of a citizen with ``_r``."""
     columns = [
-        f"{side}.{column} AS {column}_{side}"
-        for table, side in _SIDES.items()
-        for column in _columns(connection, f"{table}_records")
+        f"{side}.{column} AS {column}_{side}" for side in ("l", "r") for column in _columns(connection, "records")
     ]
-    connection.execute(
-        f"CREATE TABLE pairs AS SELECT {', '.join(columns)} FROM doses_records AS l, citizens_records AS r"
-    )
+    connection.execute(f"CREATE TABLE pairs AS SELECT {', '.join(columns)} FROM records AS l, records AS r")
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
