@@ -84,7 +84,7 @@ POPULATIONS = {
     "bolder from stratum to stratum": (np.exp2(-BITS) * np.array([1.0, 3.0, 6.0])[STRATUM], True),
     "all a little worse than tolerated": (np.full(180, 1.02 * TOLERANCE), False),
     "a small stratum a little worse than tolerated in it": (
-        np.where(STRATUM == 2, 1.02 * OF_A_STRATUM * TOLERANCE, 0.0),  # noqa: SIM300 - STRATUM is an array
+        np.where(STRATUM == 2, 1.02 * OF_A_STRATUM * TOLERANCE, 0.0),
         True,
     ),
 }
