@@ -124,9 +124,9 @@ def measure_sample(run: Path, labels: str, columns: Mapping[str, str] | None = N
     with connect() as connection:
         open_run(connection, run, COLUMNS)
         decided = open_file(connection, run, "decisions", COLUMNS)
-        known = open_file(connection, run, "doses", ("dose_id",))
+        open_file(connection, run, "doses", ("dose_id", "subject_id"))
         table = read_table(connection, LABELS, labels, columns=columns)
-        counts = judge(connection, labels, subjects="subject_id" in known)
+        counts = judge(connection, labels)
         connection.execute(_places("stratum" in decided))
         if not counts.answered:
             raise UserError("clerical_nothing_usable", labels=labels, run=run, doses=counts.doses)

@@ -182,15 +182,14 @@ def _reference(run: Path) -> tuple[Profile | None, tuple[int | None, int | None]
 def _open_best(connection: duckdb.DuckDBPyConnection, run: Path, comparisons: Sequence[str]) -> None:
     """The view ``best``: a row for each dose that was decided, with the levels of its best candidate."""
     open_file(connection, run, "candidates", ("dose_id", "rank", *comparisons))
-    columns = open_file(connection, run, "doses", ("dose_id",))
+    open_file(connection, run, "doses", ("dose_id", "subject_id", *DAYS))
     formats = ", ".join(f"'{pattern}'" for pattern in DATES)
-    days = [f"try_strptime(left(trim({day}), 10), [{formats}])" for day in DAYS if day in columns]
-    subject = "nullif(trim(o.subject_id), '')" if "subject_id" in columns else "NULL"
+    days = ", ".join(f"try_strptime(left(trim(o.{day}), 10), [{formats}])" for day in DAYS)
     levels = "".join(f", c.{quoted(name)}" for name in comparisons)
     connection.execute(f"""
     CREATE VIEW best AS
     SELECT d.dose_id, d.decision, CASE WHEN isfinite(d.match_weight) THEN d.match_weight END AS match_weight,
-      d.facility_id, {subject} AS subject_id, coalesce({", ".join([*days, "NULL::TIMESTAMP"])}) AS injected{levels}
+      d.facility_id, nullif(trim(o.subject_id), '') AS subject_id, coalesce({days}) AS injected{levels}
     FROM decisions AS d LEFT JOIN (FROM candidates WHERE rank = 1) AS c USING (dose_id)
       LEFT JOIN doses AS o USING (dose_id)
     WHERE d.decision <> 'quarantine'

@@ -49,7 +49,7 @@ FROM by_draw JOIN shares USING (draw) GROUP BY dose_id
 JUDGED = """
 CREATE TEMP TABLE judged AS
 WITH decided AS (
-  SELECT d.dose_id, d.decision, d.citizen_id, d.probability, {subject} AS subject_id
+  SELECT d.dose_id, d.decision, d.citizen_id, d.probability, nullif(trim(o.subject_id), '') AS subject_id
   FROM decisions AS d LEFT JOIN doses AS o USING (dose_id)
   WHERE d.decision <> 'quarantine' AND d.dose_id IN (SELECT dose_id FROM pairs)
 ), answers AS (
@@ -112,7 +112,7 @@ class JudgedCounts:
         return found + [(f"clerical_{name}", {"doses": counts[name]}) for name in COUNTED if counts[name]]
 
 
-def judge(connection: duckdb.DuckDBPyConnection, path: str, *, subjects: bool) -> JudgedCounts:
+def judge(connection: duckdb.DuckDBPyConnection, path: str) -> JudgedCounts:
     """Make the table ``judged`` from ``labels`` as read, with a row for each sampled dose that the run decided.
 
     A row says whether a citizen is the dose's (``is_match``), whether none of the registry is (no citizen and 0), or
@@ -124,7 +124,6 @@ def judge(connection: duckdb.DuckDBPyConnection, path: str, *, subjects: bool) -
     Args:
         connection: has ``labels``, ``decisions`` and ``doses``.
         path: the labels, for messages.
-        subjects: whether ``doses`` has ``subject_id``.
 
     Returns:
         What became of the rows. ``judged`` has ``dose_id``, ``decision``, ``probability``, ``weight``, ``answered``,
@@ -145,7 +144,7 @@ def judge(connection: duckdb.DuckDBPyConnection, path: str, *, subjects: bool) -
             raise UserError(key, path=path, row=row)
     connection.execute(WEIGHTS)
     connection.execute(PAIRS)
-    connection.execute(JUDGED.format(subject="nullif(trim(o.subject_id), '')" if subjects else "NULL"))
+    connection.execute(JUDGED)
     return _counted(connection)
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2_contingency
 
-from evaluation import check_drift
+from evaluation import check_drift, evaluate
 from evaluation.drift import Drift, binned, compare, measure_drift, score_bins
 from evaluation.stability import CHANGED, chance_of_no_change, freedom, index, indices, odds_ratio
 from evaluation.words import drifted, verdict
@@ -263,6 +263,18 @@ def test_a_run_that_lacks_a_comparison_is_named(write_run: WriteRun, tmp_path: P
     more = Profile.from_dict(reference.as_dict() | {"levels": {"shoe_size": {"same": 1}}})
     with pytest.raises(UserError, match="shoe_size"):
         measure_drift(write_run(tmp_path / "run", doses(10), more))
+
+
+def test_an_evaluation_against_truth_holds_the_drift(write_run: WriteRun, tmp_path: Path) -> None:
+    rows = [row | {"dose_id": f"D{number}"} for number, row in enumerate(doses(1000))]
+    run = write_run(tmp_path / "run", rows, profile())
+    truth = tmp_path / "truth.csv"
+    truth.write_text("dose_id,citizen_id\n" + "".join(f"{row['dose_id']},003090000001\n" for row in rows))
+    found = evaluate(run, str(truth), tmp_path / "out")
+    assert found.drift == measure_drift(run)
+    assert "As trained" in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    stored = json.loads((tmp_path / "out" / "evaluation.json").read_text(encoding="utf-8"))
+    assert stored["drift"]["verdict"] == "as_trained"
 
 
 def test_shifts_are_of_every_aspect() -> None:
