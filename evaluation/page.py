@@ -34,7 +34,7 @@ def evaluate(
     language: str = "en",
     force: bool = False,
 ) -> Evaluation:
-    """Measure a run against truth and write ``evaluation.json`` and ``index.html`` to the folder ``out``.
+    """Measure a run against truth, and its drift, and write ``evaluation.json`` and ``index.html`` to ``out``.
 
     Args:
         run: the folder that ``linkage score`` wrote.
@@ -45,7 +45,8 @@ def evaluate(
         force: replace ``out``, unless it holds files that are not of an evaluation.
 
     Raises:
-        UserError: as `evaluation.metrics.measure`, or ``out`` exists or cannot be written.
+        UserError: as `evaluation.metrics.measure` and `evaluation.drift.measure_drift`, or ``out`` exists or cannot be
+            written.
     """
     refuse_to_overwrite(out, force=force, ours=FILES)
     result = measure(run, truth, columns)
