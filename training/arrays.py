@@ -38,6 +38,7 @@ def find_pairs(connection: duckdb.DuckDBPyConnection, specification: Specificati
     own = labelled["is_match"]
     random_pairs(connection, RANDOM_PAIRS, seed)
     random_levels = levels_of(connection, specification, "random_pairs")
+    random_doses = connection.execute("SELECT dose_key FROM random_pairs ORDER BY number").fetchnumpy()["dose_key"]
     return LabelledPairs(
         specification,
         measure_registry(connection, specification),
@@ -45,7 +46,7 @@ def find_pairs(connection: duckdb.DuckDBPyConnection, specification: Specificati
         levels_of(connection, specification, "numbered"),
         random_levels,
         {
-            comparison.name: count_levels(random_levels[comparison.name], len(comparison.levels))
+            comparison.name: count_levels(random_levels[comparison.name], len(comparison.levels), clusters=random_doses)
             for comparison in specification.comparisons
         },
         same_value_shares(connection, specification),

@@ -43,15 +43,17 @@ def levels_of(
 
 
 def random_pairs(connection: duckdb.DuckDBPyConnection, pairs: int, seed: int) -> None:
-    """Make ``random_pairs``: that many doses, each with a citizen drawn at random.
+    """Make ``random_pairs``: that many of ``random_doses``, each with a citizen drawn at random.
 
     The same for the same seed, in whatever order the rows of the files stood: their identifiers make the order here.
     """
+    # the doses with labels are drawn by kind, and not like all
     doses, citizens = (
-        connection.execute(
-            f"SELECT key FROM {table}_compared JOIN {table} USING (key) ORDER BY {identifier}"
-        ).fetchnumpy()["key"]
-        for table, identifier in (("doses", "dose_id"), ("citizens", "citizen_id"))
+        connection.execute(f"SELECT key FROM {keys} JOIN {table} USING (key) ORDER BY {identifier}").fetchnumpy()["key"]
+        for keys, table, identifier in (
+            ("random_doses", "doses", "dose_id"),
+            ("citizens_compared", "citizens", "citizen_id"),
+        )
     )
     generator = np.random.default_rng(seed)
     drawn = {

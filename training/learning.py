@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import fsum
 from typing import Any
 
 import numpy as np
@@ -116,7 +117,8 @@ class LabelledPairs:
     def _of(self, used: Bools) -> tuple[Bools, NDArray[np.float64], float]:
         is_match, weight = self.labelled["is_match"][used], self.labelled["weight"][used]
         _, first = np.unique(self.labelled["dose_key"][used], return_index=True)
-        hard_negatives = float(weight[~is_match].sum() / weight[first].sum()) if len(first) else 0.0
+        # exact sums: the order of the rows is that of the files
+        hard_negatives = fsum(weight[~is_match]) / fsum(weight[first]) if len(first) else 0.0
         return is_match, weight, hard_negatives
 
 
@@ -146,7 +148,7 @@ def learn(
     names = specification.stratum_names
     found = np.zeros(len(candidates.weight), dtype=bool)
     found[candidates.dose[candidates.is_match]] = True
-    in_registry = round(float((candidates.weight[found].sum() + 0.5) / (candidates.weight.sum() + 1)), 9)
+    in_registry = round((fsum(candidates.weight[found]) + 0.5) / (fsum(candidates.weight) + 1), 9)
     fold = folds(candidates.person, FOLDS, seed)
     of_pair = fold[np.searchsorted(dose_keys, pairs.labelled["dose_key"])]
     weights = np.zeros(len(candidates.dose))

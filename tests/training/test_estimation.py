@@ -409,6 +409,7 @@ def pairs_drawn(reverse: bool, threads: int) -> list[tuple[str, str]]:
                 f"CREATE TABLE {name}s AS SELECT n AS key, 'x' || {key} AS {name}_id FROM range({size}) t(n)"
             )
             connection.execute(f"CREATE TABLE {name}s_compared AS SELECT key FROM {name}s ORDER BY hash(key)")
+        connection.execute("CREATE VIEW random_doses AS SELECT key FROM doses_compared")
         random_pairs(connection, 2000, 5)
         return connection.execute(
             "SELECT dose_id, citizen_id FROM random_pairs JOIN doses ON doses.key = dose_key"
