@@ -44,6 +44,9 @@ def summary(found: Comparison, language: str, out: Path) -> list[str]:
             )
             for name, difference in (("false_links", false), ("right_accepts", right))
         ]
+    if found.unlabelled_a or found.unlabelled_b:
+        unlabelled = {side: count(getattr(found, f"unlabelled_{side}"), language) for side in ("a", "b")}
+        lines.append(say("compare.unlabelled", language, **unlabelled))
     return [*lines, verdict(found, language), say("compare.page", language, page=out / "index.html")]
 
 

@@ -36,7 +36,7 @@ class Difference:
         doses_a, doses_b: labelled doses it happens to.
         only_a, only_b: those it happens to under one model alone.
         share_a, share_b: weighted shares of the labelled doses.
-        difference, low, high: of the shares, B minus A, with a 95 % interval; None where no dose differs.
+        difference, low, high: of the shares, B minus A, with a 95 % interval; None where no person differs.
         p_more, p_fewer: one-sided, that it is not more (not fewer) under B than under A.
         more_doses: labelled doses, beside those there are, that would show such a difference four times in five; None
             where none is seen, 0 where it is shown.
@@ -125,7 +125,7 @@ def compare_shares(a: Bools, b: Bools, weight: Floats, person: NDArray[np.str_])
     difference = float(signed.sum() / total)
     residual = (signed - difference * held) / total
     error = float(np.sqrt(persons / max(persons - 1, 1) * (residual**2).sum()))
-    differ = bool((a != b).any())
+    differing = int((signed != 0).sum())
     p_more, p_fewer = sign_test(signed), sign_test(-signed)
     margin = float(norm.ppf(0.975)) * error
     return Difference(
@@ -136,11 +136,11 @@ def compare_shares(a: Bools, b: Bools, weight: Floats, person: NDArray[np.str_])
         share_a=float(weight[a].sum() / total),
         share_b=float(weight[b].sum() / total),
         difference=difference,
-        low=difference - margin if differ else None,
-        high=difference + margin if differ else None,
+        low=max(-1.0, difference - margin) if differing else None,
+        high=min(1.0, difference + margin) if differing else None,
         p_more=p_more,
         p_fewer=p_fewer,
-        more_doses=0 if min(p_more, p_fewer) < SURE else _more_doses(difference, error, len(a)),
+        more_doses=0 if min(p_more, p_fewer) < SURE else _more_doses(difference, error, len(a), differing),
     )
 
 
@@ -170,12 +170,16 @@ def sign_test(sums: Floats, seed: int = 1) -> float:
     return (reached + 1) / (DRAWS + 1)
 
 
-def _more_doses(difference: float, error: float, doses: int) -> int | None:
-    """Doses to be labelled beside those there are: the error of a mean shrinks as the root of their number grows."""
+def _more_doses(difference: float, error: float, doses: int, differing: int) -> int | None:
+    """Doses to be labelled beside those there are.
+
+    The error of a mean shrinks as the root of the number of doses grows; and the sign test needs so many persons that
+    differ that all of them the same way is rarer than ``SURE``.
+    """
     if difference == 0 or error == 0:
         return None
-    needed = (norm.ppf(1 - SURE) + norm.ppf(POWER)) * error / abs(difference)
-    return max(1, int(np.ceil(doses * (needed**2 - 1))))
+    needed = ((norm.ppf(1 - SURE) + norm.ppf(POWER)) * error / difference) ** 2
+    return max(1, int(np.ceil(doses * (max(needed, -np.log2(SURE) / differing) - 1))))
 
 
 def _rate(judged: Judged) -> tuple[float | None, float | None]:

@@ -125,6 +125,18 @@ def test_the_rule_of_the_verdict(false: Difference, right: Difference, kept: flo
     assert decide(None, [], labels=False)[0] == "not_enough_data"
 
 
+@given(differing=st.integers(1, 4), doses=st.integers(5, 50))
+def test_a_handful_that_differs_settles_nothing_and_more_than_one_label_is_asked_for(
+    differing: int, doses: int
+) -> None:
+    b = np.arange(doses) < differing
+    found = compare_shares(np.zeros(doses, dtype=bool), b, np.ones(doses), np.arange(doses).astype(str))
+    assert found.p_more >= 0.05
+    assert found.more_doses is not None
+    # all five of those who would then differ, the same way, are enough
+    assert (doses + found.more_doses) * differing / doses >= 4.3
+
+
 def test_labels_that_would_settle_it_are_about_those_that_do() -> None:
     generator = np.random.default_rng(1)
 
