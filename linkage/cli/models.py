@@ -108,7 +108,7 @@ def _show(flags: argparse.Namespace) -> Result:
         ),
         "",
         *_table([_say(heads, language), *strata, _over_all(model, language)]),
-        say("model.review", language, review=f"{model.thresholds.review:.6f}"),
+        say("model.review", language, review=f"{model.thresholds.review:.6g}"),
         "",
         *_table([_say(("level", "m", "u", "bits"), language), *levels]),
     ]
