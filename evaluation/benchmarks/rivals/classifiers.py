@@ -19,16 +19,16 @@ from sklearn.model_selection import GroupKFold, ParameterGrid
 from evaluation.benchmarks.rivals.ground import Ground, Weighed
 from training.vectors import Bools, Floats, Ints, Vectors
 
-LOGISTIC_GRID: Mapping[str, Sequence[Any]] = {"C": [0.1, 1.0, 10.0]}
+LOGISTIC_GRID: Mapping[str, Sequence[Any]] = {"C": [1.0, 10.0, 100.0, 1000.0]}
 BOOSTING_GRID: Mapping[str, Sequence[Any]] = {
-    "max_iter": [150],
+    "max_iter": [100, 300],
     "learning_rate": [0.05],
     "max_leaf_nodes": [15],
     "min_samples_leaf": [20],
-    "l2_regularization": [1.0, 30.0],
+    "l2_regularization": [0.5],
     "constrained": [True, False],
 }
-SEARCH_FOLDS = 3
+SEARCH_FOLDS = 2
 MOST_BITS = 100
 FINER = 1e-3
 """Share of the logistic log odds in those of boosting: trees give thousands of pairs one score; this orders them."""
@@ -54,7 +54,7 @@ class Logistic:
 
     def __init__(self, level_counts: Sequence[int], settings: Mapping[str, Any]) -> None:
         self._counts = np.asarray(level_counts)
-        self._model = LogisticRegression(**settings, max_iter=300)
+        self._model = LogisticRegression(**settings, max_iter=1000)
 
     def fit(self, vectors: Vectors, _dose: Ints, is_match: Bools, weight: Floats) -> Self:
         """See ``Learner``; what other candidates the dose has is not looked at."""
@@ -87,7 +87,7 @@ class Boosting:
 
     def __init__(self, level_counts: Sequence[int], settings: Mapping[str, Any], seed: int) -> None:
         self._counts = level_counts
-        self._logistic = Logistic(level_counts, {"C": 1.0})
+        self._logistic = Logistic(level_counts, {"C": 100.0})
         constrained = settings["constrained"]
         others = {name: value for name, value in settings.items() if name != "constrained"}
         # evidence, rarity, log odds and margin; rank and candidates are free

@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from evaluation.benchmarks.rivals import classifiers, plain_splink
+from evaluation.benchmarks.rivals import classifiers, plain_ours, plain_splink
 from evaluation.benchmarks.rivals.deciding import decide
 from evaluation.benchmarks.rivals.ground import Ground, Weighed, judge, lay
 from evaluation.benchmarks.rivals.table import BLOCKS, ROWS
@@ -35,6 +35,7 @@ RIVALS: dict[str, Callable[[Ground], Weighed]] = {
     "plain_splink": plain_splink.weigh,
     "logistic": classifiers.logistic,
     "boosting": classifiers.boosting,
+    "plain_khop": plain_ours.weigh,
 }
 """Each makes the table ``<name>_weights``: ``dose_key``, ``citizen_key``, ``match_weight`` in bits."""
 

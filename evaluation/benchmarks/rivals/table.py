@@ -12,6 +12,7 @@ COLUMNS = {
     "plain_splink": "plain Splink 5, Jaro–Winkler",
     "logistic": "logistic regression",
     "boosting": "gradient boosting",
+    "plain_khop": "Khớp without strata and cautions",
     "logistic_helped": "logistic regression, our strata and cautions",
     "boosting_helped": "gradient boosting, our strata and cautions",
 }
