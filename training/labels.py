@@ -104,8 +104,8 @@ def check_labels(connection: duckdb.DuckDBPyConnection, path: str | Path, files:
         w = Σ_r λ_r w_r,   λ_r = n_r / Σ n_r,
 
     over the draws r the dose is in, n_r being the doses labelled in draw r: each draw alone estimates the same
-    totals, so does their mean, and the larger draw counts for more (Hartley 1962, eq. 2.3; O'Muircheartaigh & Pedlow
-    2002, section 3). Labels without the column are one draw.
+    totals, so does their mean, and the larger draw counts for more (Hartley 1962; O'Muircheartaigh & Pedlow 2002).
+    Labels without the column are one draw.
 
     Args:
         connection: holds the table ``labels``.

@@ -8,10 +8,10 @@ that a dose is drawn with the probability
 
     π = n · Σ_k share_k · size_k / Σ size_k
 
-where size is 1 (in proportion), the cell's mean of √(p(1-p)) (Neyman 1934, section IV.3, for shares), 1 / the cell's
-number of doses (even) and the variance of the best match weight that too few matches leave (rare). The draw is
-systematic with unequal probabilities over doses in random order within their cell (Madow 1949; Tillé 2006, section
-7.2): its size is fixed and each π is exact.
+where size is 1 (in proportion), the cell's mean of √(p(1-p)) (uncertain: Neyman 1934), 1 / the cell's number of doses
+(even) and the variance of the best match weight that too few matches leave (rare). The draw is systematic with unequal
+probabilities over doses in random order within their cell (Madow 1949; Tillé 2006, chapter 7): its size is fixed and
+each π is exact.
 
 Doses of one subject tell much the same: one of them is drawn at most. The subject is drawn with the sum of its doses'
 π, then one of its doses with its share of that sum, so that each dose keeps its π. Where the sum exceeds 1, which takes

@@ -64,8 +64,8 @@ def drawn_selectively(
     """Whether the labelled doses differ from random ones in the match weight of their best candidate.
 
     They do when the Kolmogorov distance of the (weighted) distributions is above ``SELECTIVE`` and has a probability
-    below ``BY_CHANCE`` under one distribution (Smirnov 1948; with n_eff = (Σw)² / Σw² labelled doses, Kish 1965,
-    section 11.7). Labels drawn near a threshold alone look so, unless weights undo it.
+    below ``BY_CHANCE`` under one distribution (Smirnov 1948; with n_eff = (Σw)² / Σw² labelled doses, Kish
+    1965). Labels drawn near a threshold alone look so, unless weights undo it.
 
     Args:
         labelled_bits: shape (labelled doses,); a dose without a candidate has fewer bits than any with one.

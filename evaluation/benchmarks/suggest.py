@@ -283,7 +283,7 @@ def _labels(number: float | None, sizes: Sequence[int]) -> str:
 def draw_chart(results: Mapping[str, Mapping[str, Sequence[float]]], sizes: Sequence[int], file: Path) -> None:
     """One panel for each measure: its figure by the number of labelled doses, one line for each design."""
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "suggest", "font.size": 9}):
-        figure = Figure(figsize=(11, 6.5), layout="constrained")
+        figure = Figure(figsize=(13, 7), layout="constrained")
         FigureCanvasSVG(figure)
         for axes, measure in zip(np.ravel(figure.subplots(2, 3)), MEASURES, strict=True):
             for design, style in (("random", "o:"), ("suggest", "o-")):
@@ -291,8 +291,8 @@ def draw_chart(results: Mapping[str, Mapping[str, Sequence[float]]], sizes: Sequ
             axes.set_xscale("log", base=2)
             axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
             axes.set_yscale("linear" if measure.rising else "log")
-            axes.yaxis.set_major_formatter(lambda share, _, measure=measure: measure.shown(share) if share > 0 else "")
-            axes.yaxis.set_minor_formatter(lambda *_: "")
+            axes.set_yticks(measure.targets, [measure.shown(target) for target in measure.targets])
+            axes.minorticks_off()
             axes.set_title(measure.name, fontsize=9)
             axes.set_xlabel("labelled doses")
             axes.grid(color="#dddddd")
