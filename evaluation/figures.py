@@ -38,11 +38,15 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Stratum:
-    """The figures of one part of a dimension; the parts neither overlap nor leave anything out."""
+    """The figures of one part of a dimension; the parts neither overlap nor leave anything out.
+
+    ``expected_calibration_error`` is that of `Evaluation`, of the part's doses alone.
+    """
 
     dimension: str
     name: str
     figures: Figures
+    expected_calibration_error: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """How good a run is, measured against truth: precision, recall, review share, calibration."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -125,15 +125,13 @@ def _measured(connection: duckdb.DuckDBPyConnection, run: Path, truth: str, tabl
         raise ValueError(f"{run}: {common} dose ids became {judged} decisions")
     if not judged:
         raise UserError("evaluation_all_labelled", truth=truth, doses=common)
-    reliability = _reliability(connection)
-    candidates = sum(part.realised.total for part in reliability)
-    gaps = (abs(part.predicted * part.realised.total - part.realised.count) for part in reliability)
+    reliability = tuple(each for _, each in _reliability(connection, "''"))
     return Evaluation(
         run=run.name,
         model=model or "",
         overall=_figures(_row(connection, f"SELECT {COUNTS} FROM judged")),
         strata=_strata(connection),
-        expected_calibration_error=sum(gaps) / candidates if candidates else None,
+        expected_calibration_error=_calibration_error(reliability),
         reliability=reliability,
         weights=_weights(connection),
         thresholds=_thresholds(connection),
@@ -196,18 +194,31 @@ def _strata(connection: duckdb.DuckDBPyConnection) -> tuple[Stratum, ...]:
         ).fetchall()
         if dimension in OF_TRUTH and [name for name, *_ in rows] == [""]:
             continue
-        strata += [Stratum(dimension, name, _figures(tuple(counts))) for name, *counts in rows]
+        bins: dict[str, list[ReliabilityBin]] = {}
+        for name, each in _reliability(connection, expression):
+            bins.setdefault(name, []).append(each)
+        strata += [
+            Stratum(dimension, name, _figures(tuple(counts)), _calibration_error(bins.get(name, ())))
+            for name, *counts in rows
+        ]
     return tuple(strata)
 
 
-def _reliability(connection: duckdb.DuckDBPyConnection) -> tuple[ReliabilityBin, ...]:
+def _reliability(connection: duckdb.DuckDBPyConnection, expression: str) -> tuple[tuple[str, ReliabilityBin], ...]:
+    """Bins from unlikely to likely, each with the part of a dimension that it is of."""
     low, high = BIN_LIMITS
     rows = connection.execute(
-        f"SELECT greatest({low}, least({high}, floor(odds_bits / {ODDS_BITS_PER_BIN}))) AS bin,"
+        f"SELECT {expression} AS name, greatest({low}, least({high}, floor(odds_bits / {ODDS_BITS_PER_BIN}))) AS bin,"
         ' round(avg(probability), 12), count(*) FILTER ("right"), count(*)'
-        " FROM judged WHERE has_candidate GROUP BY bin ORDER BY bin"
+        " FROM judged WHERE has_candidate GROUP BY name, bin ORDER BY name, bin"
     ).fetchall()
-    return tuple(ReliabilityBin(predicted, share(right, total)) for _, predicted, right, total in rows)
+    return tuple((name, ReliabilityBin(predicted, share(right, total))) for name, _, predicted, right, total in rows)
+
+
+def _calibration_error(reliability: Sequence[ReliabilityBin]) -> float | None:
+    candidates = sum(part.realised.total for part in reliability)
+    gaps = (abs(part.predicted * part.realised.total - part.realised.count) for part in reliability)
+    return sum(gaps) / candidates if candidates else None
 
 
 def _weights(connection: duckdb.DuckDBPyConnection) -> tuple[WeightBin, ...]:

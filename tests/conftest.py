@@ -86,9 +86,18 @@ def random_model() -> Callable[..., Model]:
 def train_small(
     small_population: Path, specification: Specification, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., Path]:
-    """``train_small(labels, citizens, threads)``: train on the small population, or other files; the folder MODEL."""
+    """``train_small(labels, citizens, threads, …)``: train on the small population, or other files; the folder MODEL.
 
-    def run(labels: Path | None = None, citizens: Path | None = None, threads: int = 2) -> Path:
+    Its labels can prove no more than one false link in 50 accepts.
+    """
+
+    def run(
+        labels: Path | None = None,
+        citizens: Path | None = None,
+        threads: int = 2,
+        tolerances: Tolerances = Tolerances(0.02),  # noqa: B008 - it is frozen
+        review_capacity: int | None = None,
+    ) -> Path:
         job = TrainJob(
             doses=str(small_population / "doses.csv"),
             citizens=str(citizens or small_population / "citizens.csv"),
@@ -97,7 +106,8 @@ def train_small(
             out=tmp_path_factory.mktemp("training") / "small_model",
             threads=threads,
             memory="2GB",
-            tolerances=Tolerances(0.02),
+            tolerances=tolerances,
+            review_capacity=review_capacity,
         )
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(importlib.import_module("training.arrays"), "RANDOM_PAIRS", RANDOM_PAIRS)

@@ -57,6 +57,7 @@ def test_the_same_model_gives_the_same_files_to_the_byte(model: Model, tmp_path:
         "card.md",
         "charts/dependence.svg",
         "charts/match_weights.svg",
+        "charts/reliability.svg",
         "splink.json",
     ]
     for file in files:

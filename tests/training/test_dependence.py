@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from models import Calibration, Comparison, Level, Model, Registry, Specification, Thresholds
+from models import Comparison, Level, Model, Registry, Specification, Thresholds
 from training.dependence import SHOWN, Combination, Dependence, measure_dependence
 
 Columns = dict[str, NDArray[np.uint8]]
@@ -43,7 +43,7 @@ def measure(
     nobody = {name: np.zeros(0, dtype=np.uint8) for name in levels}
     specification = Specification("test", {}, (), comparisons)
     return measure_dependence(
-        Model("test", specification, {}, 0.5, Calibration(), Thresholds(1.0, 0.0)),
+        Model("test", specification, {}, 0.5, {}, Thresholds({}, 0.0)),
         levels,
         is_match,
         np.ones(len(is_match)) if weights is None else weights,
