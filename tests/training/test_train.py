@@ -2,14 +2,19 @@
 
 import csv
 import json
+import math
+import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from splink import SettingsCreator
 
 from linkage.errors import UserError
-from models import Model
+from linkage.messages import LANGUAGES, say
+from models import CAUTION, NEVER, Model
+from training import Tolerances
 
 Train = Callable[..., Path]
 Rows = list[dict[str, str]]
@@ -49,10 +54,31 @@ def test_the_model_counts_its_labels(trained_folder: Path, small_population: Pat
     matches = [row["is_match"] == "1" for row in labels_of(small_population)]
     counts = model.evidence["labels"]
     assert (counts["positives"], counts["negatives"]) == (sum(matches), len(matches) - sum(matches))
-    assert 0.5 < model.thresholds.accept <= 1
-    assert model.calibration.slope > 0
+    names = model.specification.stratum_names
+    assert set(model.calibration) == set(model.thresholds.accept) == set(names)
+    assert all(each.slope > 0 for each in model.calibration.values())
     assert 0 < model.in_registry < 1
     assert model.to_json() == (trained_folder / "model.json").read_text(encoding="utf-8")
+
+
+def test_what_is_accepted_is_proven_and_what_is_not_says_what_is_lacking(trained_folder: Path) -> None:
+    model = Model.read(trained_folder)
+    found, accept = model.evidence["thresholds"], model.thresholds.accept
+    assert (found["max_false_link_rate"], found["max_false_link_rate_of_a_stratum"]) == (0.02, 0.2)
+    assert 0 < found["false_links"]["bound"] <= 0.02
+    assert found["accepted_share"] > 0.4
+    assert accept[CAUTION] == NEVER
+    assert found["strata"][CAUTION]["false_links"]["doses"] == 0
+    for name, of_one in found["strata"].items():
+        assert of_one["lacking"] == 0 or accept[name] == NEVER
+        if accept[name] != NEVER:
+            assert accept[name] >= 0.97
+            assert of_one["false_links"]["bound"] <= 0.2
+    assert sum(each["doses"] for each in found["strata"].values()) <= found["doses"]
+    assert model.evidence["folds"] == 5
+    assert set(model.evidence["reliability"]) == {"all", *found["strata"]}
+    reference = model.evidence["reference"]
+    assert sum(reference["decisions"].values()) == reference["doses"] == 4000
 
 
 def test_no_level_of_a_trained_model_is_impossible_or_certain(trained_folder: Path) -> None:
@@ -102,7 +128,13 @@ def test_the_card_names_its_counts(trained_folder: Path) -> None:
     labels, thresholds = model.evidence["labels"], model.evidence["thresholds"]
     assert f"{labels['positives']:,} labelled matches and {labels['negatives']:,} non-matches" in card
     assert f"{model.evidence['registry']['citizens']:,} citizens" in card
-    assert f"| {thresholds['accepted']:,} | {thresholds['false_links']:,} |" in card
+    false = thresholds["false_links"]
+    assert f"{false['errors']:,} of {false['doses']:,} | {false['low']:.4%} – {false['high']:.4%}" in card
+    assert f"1 in {1 / false['bound']:,.0f}" in card
+    for name, found in thresholds["strata"].items():
+        [row] = [line for line in card.splitlines() if line.startswith(f"| {name} | {found['doses']:,} |")]
+        assert ("never" in row) == (model.thresholds.accept[name] == NEVER)
+        assert ("more labels needed" in row) == bool(found["lacking"])
     assert model.digest[:12] in card
     for comparison in model.specification.comparisons:
         for level in comparison.levels:
@@ -128,16 +160,48 @@ def test_labels_of_few_persons_are_too_few(train_small: Train, small_population:
     assert 1 < int(str(raised.value.facts["found"])) < int(str(raised.value.facts["needed"]))
 
 
-def test_too_few_labelled_doses_held_apart_are_too_few(
-    train_small: Train, small_population: Path, tmp_path: Path
+def test_what_labels_cannot_prove_is_refused_with_how_many_more_it_takes(train_small: Train) -> None:
+    with pytest.raises(UserError) as raised:
+        train_small(tolerances=Tolerances(1 / 2500))
+    assert raised.value.key == "train.unproven"
+    more = int(str(raised.value.facts["more"]).replace(",", ""))
+    assert more > 5000
+    assert raised.value.facts["claim"] == "2,500"
+    for language in LANGUAGES:
+        assert f"{more:,}" in say(raised.value.key, language, **raised.value.facts)
+
+
+def test_more_reviews_than_clerks_can_read_are_refused(train_small: Train, trained_folder: Path) -> None:
+    reference = Model.read(trained_folder).evidence["reference"]
+    reviews = reference["decisions"]["review"]
+    with pytest.raises(UserError) as raised:
+        train_small(review_capacity=reviews - 1)
+    assert raised.value.key == "train.beyond_capacity"
+    assert raised.value.facts["found"] == f"{reviews:,}"
+    assert (train_small(review_capacity=reviews) / "model.json").exists()
+
+
+@pytest.mark.parametrize("rate", [0.0, 1.0, -0.1, 2.0, math.nan])
+@pytest.mark.parametrize("which", ["false_links", "missed_links", "false_links_of_a_stratum"])
+def test_a_rate_that_is_none_is_refused(train_small: Train, which: str, rate: float) -> None:
+    with pytest.raises(UserError) as raised:
+        train_small(tolerances=replace(Tolerances(), **{which: rate}))
+    assert raised.value.key == "train.bad_rate"
+    flag = {"false_links": "false-link-rate", "missed_links": "missed-link-rate"}.get(
+        which, "false-link-rate-of-a-stratum"
+    )
+    assert raised.value.facts["flag"] == f"--max-{flag}"
+
+
+def test_the_order_of_labels_changes_nothing(
+    train_small: Train, trained_folder: Path, small_population: Path, tmp_path: Path
 ) -> None:
     rows = labels_of(small_population)
-    matched = {row["citizen_id"]: row["dose_id"] for row in rows if row["is_match"] == "1"}
-    doses = set(list(matched.values())[:150])
-    with pytest.raises(UserError) as raised:
-        train_small(written([row for row in rows if row["dose_id"] in doses], tmp_path))
-    assert raised.value.key == "labels.too_few"
-    assert 0 < int(str(raised.value.facts["found"])) < int(str(raised.value.facts["needed"]))
+    random.Random(4).shuffle(rows)
+    here, there = Model.read(trained_folder), Model.read(train_small(written(rows, tmp_path)))
+    assert replace(there, evidence={}) == replace(here, evidence={})
+    for part in here.evidence.keys() - {"inputs"}:
+        assert there.evidence[part] == here.evidence[part], part
 
 
 def test_a_model_of_a_registry_in_one_province_can_be_read_again(

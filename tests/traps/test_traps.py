@@ -178,11 +178,13 @@ def run(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
 def _score_among_others(folder: Path) -> Path:
     others, ours, model, run = (folder / name for name in ("others", "ours", "model", "run"))
     ours.mkdir()
-    assert main(["synth", "--citizens", "20000", "--doses", "20000", "--seed", "2022", "--out", str(others)]) == 0
+    assert main(["synth", "--citizens", "20000", "--doses", "40000", "--seed", "2022", "--out", str(others)]) == 0
     _write(ours / "citizens.csv", CITIZENS.columns, [c for case in CASES for c in case.citizens.values()])
     _write(ours / "doses.csv", DOSES.columns, [dose.record for case in CASES for dose in case.doses])
     background = ["--doses", str(others / "doses.csv"), "--citizens", str(others / "citizens.csv")]
-    assert main(["train", *background, "--labels", str(others / "labels.csv"), "--out", str(model)]) == 0
+    # what some 10,000 labelled doses can prove
+    proven = ["--max-false-link-rate", "0.001"]
+    assert main(["train", *background, "--labels", str(others / "labels.csv"), *proven, "--out", str(model)]) == 0
     both = ["--doses", str(folder / "*" / "doses.csv"), "--citizens", str(folder / "*" / "citizens.csv")]
     assert main(["score", *both, "--model", str(model), "--out", str(run)]) == 0
     return run
