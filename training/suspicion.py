@@ -1,11 +1,11 @@
-"""What a user should know of labels before trusting a model trained on them, and how many are lacking."""
+"""What a user should know of labels before trusting a model trained on them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom, kstwobign
+from scipy.stats import kstwobign
 
 from linkage.messages import say
 from linkage.reports.pages import count, percent
@@ -139,31 +139,3 @@ def in_words(notices: Sequence[Notice], language: str) -> list[str]:
         return percent(fact, language) if isinstance(fact, float) else fact
 
     return [say(key, language, **{name: shown(fact) for name, fact in facts.items()}) for key, facts in notices]
-
-
-def more_needed(tolerance: float, confidence: float, errors: int, sampled: int) -> int:
-    """How many more error-free labelled doses bring the upper limit of the error rate down to the tolerance.
-
-    The limit is the one-sided one of Clopper & Pearson (1934). It is at most ``tolerance`` when as few errors as were
-    seen have a probability of at most 1 - ``confidence`` at that rate: P(Bin(n, tolerance) ≤ errors) ≤ 1 - confidence.
-
-    Args:
-        tolerance: error rate to be claimed, above 0 and below 1.
-        confidence: such as 0.95.
-        errors: seen so far.
-        sampled: doses labelled so far, of equal weight.
-    """
-
-    def proven(doses: int) -> bool:
-        return bool(binom.cdf(errors, doses, tolerance) <= 1 - confidence)
-
-    if proven(sampled):
-        return 0
-    high = max(sampled, 1)
-    while not proven(high):
-        high *= 2
-    low = sampled
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if proven(middle) else (middle, high)
-    return high - sampled

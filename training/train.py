@@ -15,7 +15,7 @@ from linkage.progress import Progress, silent
 from linkage.reports.profile import Profile, measure_profile
 from linkage.scoring import compared_tables, level_column
 from linkage.standardise import standardise
-from linkage.tables import CITIZENS, DOSES, LABELS, TableSchema, read_table
+from linkage.tables import CITIZENS, DOSES, LABELS, TableReport, TableSchema, read_table
 from linkage.workspace import Workspace
 from models import Model, Specification
 from training.arrays import RANDOM_PAIRS, find_pairs, read_candidates, read_unlabelled, score_candidates
@@ -109,15 +109,14 @@ def train(job: TrainJob, *, progress: Progress = silent) -> Model:
 def _prepare(connection: duckdb.DuckDBPyConnection, job: TrainJob, progress: Progress) -> _Prepared:
     inputs = {}
 
-    def read(schema: TableSchema, path: str) -> int:
+    def read(schema: TableSchema, path: str) -> TableReport:
         report = read_table(connection, schema, path, columns=job.columns, progress=progress)
         digest = hashlib.sha256("".join(file.digest for file in report.files).encode())
         inputs[schema.name] = digest.hexdigest()
-        return report.rows_usable
+        return report
 
-    read(LABELS, job.labels)
-    check_labels(connection, job.labels)
-    doses = read(DOSES, job.doses)
+    check_labels(connection, job.labels, read(LABELS, job.labels).files)
+    doses = read(DOSES, job.doses).rows_usable
     read(CITIZENS, job.citizens)
     # md5, not the engine's hash(): the sample must be the same in every version
     connection.execute(

@@ -4,7 +4,7 @@ Within a stratum every STEPth dose is drawn, from a random one on, in a random o
 probability, and no person has two doses of a stratum drawn; the weight of a pair is 1 ÷ that probability (systematic
 sampling: Cochran 1977, section 8.1). The clerk makes no error. The negatives are those a clerk would be shown: the
 owner of the typed number, the twin, namesakes, members of the household. A foreigner or an absent person has negatives
-only.
+only; with nobody alike, a row without a citizen says so.
 """
 
 import numpy as np
@@ -47,13 +47,16 @@ def label(doses: Doses, drawn: Ints, weights: Floats, world: World) -> pa.Table:
     dose_id, typed = (texts(doses.table[column].to_pylist()) for column in ("dose_id", "national_id"))
     person, registered, numbers = doses.person, world.registered, world.identity.number
     neighbours = _Neighbours(world)
-    rows: list[tuple[str, str, int, float]] = []
+    rows: list[tuple[str, str | None, int, float]] = []
     for index, weight in zip(drawn.tolist(), weights.tolist(), strict=True):
         who = int(person[index])
-        if who >= 0 and registered[who]:
+        known = who >= 0 and bool(registered[who])
+        if known:
             rows.append((dose_id[index], numbers[who], 1, weight))
-        others = neighbours.of(who, typed[index])
-        rows += [(dose_id[index], numbers[other], 0, weight) for other in others]
+        others = [numbers[other] for other in neighbours.of(who, typed[index])]
+        rows += [(dose_id[index], other, 0, weight) for other in others]
+        if not others and not known:
+            rows.append((dose_id[index], None, 0, weight))
     day = np.datetime64("2022-05-01", "D")
     return pa.table(
         {

@@ -447,8 +447,8 @@ def test_labels_and_truth_may_repeat_a_dose(tmp_path: Path, read: Read) -> None:
     labels = tmp_path / "l.csv"
     labels.write_text("dose_id,citizen_id,is_match\n1,003084001234,1\n1,003084001234,1\n2,,0\n,003084001234,1\n")
     outcome = read(labels, LABELS)
-    assert list(outcome.rows) == [2, 3]
-    assert outcome.problems == [(4, "no_citizen_id"), (5, "no_dose_id")]
+    assert list(outcome.rows) == [2, 3, 4]
+    assert outcome.problems == [(5, "no_dose_id")]
     truth = tmp_path / "t.csv"
     truth.write_text("dose_id,citizen_id\n1,\n2,3084001234\n")
     assert [row["citizen_id"] for row in read(truth, TRUTH).rows.values()] == [None, "003084001234"]

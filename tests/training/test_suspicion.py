@@ -2,38 +2,10 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from scipy.stats import beta
 
 from linkage.messages import LANGUAGES
 from training.labels import LabelCounts
-from training.suspicion import Selection, drawn_selectively, in_words, more_needed, rare_levels, suspicions
-
-
-@given(
-    errors=st.integers(0, 30),
-    sampled=st.integers(0, 20_000),
-    claim=st.integers(2, 5000),
-    confidence=st.sampled_from([0.9, 0.95, 0.99]),
-)
-@settings(max_examples=100, deadline=None)
-def test_as_many_more_as_the_limit_of_clopper_and_pearson_asks_and_no_more(
-    errors: int, sampled: int, claim: int, confidence: float
-) -> None:
-    sampled = max(errors, sampled)
-    more = more_needed(1 / claim, confidence, errors, sampled)
-
-    def limit(doses: int) -> float:
-        return float(beta.ppf(confidence, errors + 1, doses - errors)) if doses > errors else 1.0
-
-    assert limit(sampled + more) <= (1 / claim) * (1 + 1e-9)
-    assert not more or limit(sampled + more - 1) > (1 / claim) * (1 - 1e-9)
-
-
-def test_without_an_error_one_in_2000_takes_5990_doses() -> None:
-    assert more_needed(1 / 2000, 0.95, 0, 0) == 5990
-    assert more_needed(1 / 2000, 0.95, 0, 4510) == 1480
+from training.suspicion import Selection, drawn_selectively, in_words, rare_levels, suspicions
 
 
 def drawn(seed: int, doses: int = 4000) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -92,11 +64,3 @@ def test_each_oddity_is_said_once_with_its_count(language: str) -> None:
     assert any("name.near, id.different" in sentence for sentence in told)
     assert any("-4" in sentence and "5" in sentence and "75" in sentence for sentence in told)
     assert suspicions(LabelCounts(5, 5, 0, 0, 0, 0)) == ()
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_what_is_lacking_is_said_in_the_words_of_the_language(language: str) -> None:
-    facts: dict[str, object] = {"more": 1480, "stratum": "no_number", "claim": 2000, "confidence": 0.95}
-    [sentence] = in_words([("labels.more_needed", facts)], language)
-    for number in {"en": ("1,480", "2,000"), "vi": ("1.480", "2.000")}[language]:
-        assert number in sentence
