@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
+from textwrap import fill
 
 from markupsafe import Markup
 from matplotlib.axes import Axes
@@ -15,6 +16,8 @@ from linkage.reports.pages import count, environment, localised, percent
 from linkage.vietnamese import units
 
 DECISIONS = ("accept", "review", "no_match")
+WIDTH = 20
+"""Characters of a line beside a chart."""
 
 
 def summary(found: Comparison, language: str, out: Path) -> list[str]:
@@ -123,7 +126,7 @@ def _label(by: str, name: str, language: str) -> str:
 def _changes_chart(found: Comparison, language: str) -> str:
     """Doses by kind of change, on a logarithmic axis."""
     changes = {change: doses for change, doses in _changes(found).items() if doses}
-    names = [say(f"compare.change.{change}", language) for change in changes]
+    names = [fill(say(f"compare.change.{change}", language), WIDTH) for change in changes]
 
     def draw(axes: Axes) -> None:
         bars = axes.barh(names, list(changes.values()), color=STYLES["right"], alpha=0.7)
@@ -140,19 +143,19 @@ def _changes_chart(found: Comparison, language: str) -> str:
 def _strata_chart(found: Comparison, language: str) -> str:
     """Share of doses accepted in each stratum of A, under A and under B."""
     strata = [unit for unit in found.units if unit.by == "stratum_a"]
-    names = [_label("stratum", unit.name, language) for unit in strata]
+    names = [fill(_label("stratum", unit.name, language), WIDTH) for unit in strata]
 
     def draw(axes: Axes) -> None:
         for place, (side, colour) in enumerate((("a", "muted"), ("b", "right"))):
             shares = [getattr(unit, f"accepted_{side}") / unit.doses for unit in strata]
             places = [number + 0.38 * place for number in range(len(strata))]
-            axes.barh(places, shares, height=0.36, color=STYLES[colour], alpha=0.7, label=_name(found, side))
+            axes.barh(places, shares, height=0.36, color=STYLES[colour], alpha=0.7, label=side.upper())
         axes.set_yticks([number + 0.19 for number in range(len(strata))], names)
         axes.set_xticks([0, 0.5, 1])
         axes.set_xlim(0, 1)
         axes.invert_yaxis()
         axes.xaxis.set_major_formatter(lambda share, _: percent(share, language))
         axes.set_xlabel(say("compare.automatic", language))
-        axes.legend(frameon=False, labelcolor=STYLES["ink"], loc="lower center", bbox_to_anchor=(0.5, 1.0))
+        axes.legend(frameon=False, labelcolor=STYLES["ink"], loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
 
     return svg("strata", draw)
