@@ -129,10 +129,8 @@ def test_the_card_names_its_counts(trained_folder: Path) -> None:
     assert f"{labels['positives']:,} labelled matches and {labels['negatives']:,} non-matches" in card
     assert f"{model.evidence['registry']['citizens']:,} citizens" in card
     false = thresholds["false_links"]
-    assert (
-        f"{false['errors']:,} of {false['doses']:,} | {false['low']:.3%} – {false['high']:.3%} | 1 in {1 / false['bound']:,.0f} |"
-        in card
-    )
+    interval = f"{false['low']:.3%} – {false['high']:.3%}"
+    assert f"{false['errors']:,} of {false['doses']:,} | {interval} | 1 in {1 / false['bound']:,.0f} |" in card
     for name, found in thresholds["strata"].items():
         [row] = [line for line in card.splitlines() if line.startswith(f"| {name} | {found['doses']:,} |")]
         assert ("never" in row) == (model.thresholds.accept[name] == NEVER)
