@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from evaluation.population import labels
+from evaluation.population.arrays import Texts
 from evaluation.population.doses import Doses
 from evaluation.population.labels import LEAST_STEP, MOST_DOSES, STRATA, draw
 from evaluation.population.registry import World
@@ -18,19 +19,19 @@ KNOWN = [name for name in STRATA if name != "not in the registry"]
 
 
 def drawn(
-    person: NDArray[np.int64], seen: NDArray[np.str_], registered: NDArray[np.bool_], seed: int
+    person: NDArray[np.int64], seen: Texts, registered: NDArray[np.bool_], seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     doses, world = SimpleNamespace(person=person), SimpleNamespace(registered=registered)
     return draw(cast("Doses", doses), seen, cast("World", world), np.random.default_rng(seed))
 
 
-def population(seed: int, doses: int) -> tuple[NDArray[np.int64], NDArray[np.str_], NDArray[np.bool_]]:
+def population(seed: int, doses: int) -> tuple[NDArray[np.int64], Texts, NDArray[np.bool_]]:
     """Persons with one to four doses, some of them foreigners or absent."""
     generator = np.random.default_rng(seed)
     person = np.sort(generator.integers(-doses // 50, doses // 2, doses))
     _, which = np.unique(person, return_inverse=True)
     person = person[np.argsort(which, kind="stable")]
-    return person, generator.choice(KNOWN, doses), generator.random(doses) > 0.02
+    return person, generator.choice(KNOWN, doses).astype(object), generator.random(doses) > 0.02
 
 
 @given(st.integers(0, 999), st.integers(400, 3000))

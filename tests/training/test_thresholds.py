@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from models import CAUTION, NEVER, OTHER
 from training.proof import lacking, rate
 from training.thresholds import ACCEPT, OF_A_STRATUM, REVIEW, Chosen, Outcomes, choose_thresholds
-from training.vectors import Floats, Ints
+from training.vectors import Bools, Floats, Ints
 
 NAMES = ("plain", "hard", OTHER, CAUTION)
 
@@ -27,10 +27,9 @@ def choose(outcomes: Outcomes, false: float, missed: float = 0.02, of_a_stratum:
     )
 
 
-def of(probability: Floats, right: Floats, stratum: Ints, weight: Floats | float = 1.0) -> Outcomes:
+def of(probability: Floats, right: Bools, stratum: Ints, weight: Floats | float = 1.0) -> Outcomes:
     """Doses of a person each; a citizen that is not the best candidate is none of the others."""
     doses = len(probability)
-    right = np.asarray(right, dtype=bool)
     return Outcomes(
         probability=np.asarray(probability, dtype=float),
         any_probability=np.asarray(probability, dtype=float),

@@ -15,7 +15,7 @@ from linkage.deciding import compile_deciding, compile_ranking
 from linkage.scoring import compared_tables, compile_scoring, level_column, measure_registry
 from models import CAUTION, Calibration, Model, Registry, Thresholds
 from training.calibration import Scored, outcomes
-from training.vectors import Candidates, Ints, Vectors, best_candidates, match_weights, strata
+from training.vectors import Candidates, Floats, Ints, Vectors, best_candidates, match_weights, strata
 
 Columns = dict[str, np.ndarray]
 Random = Callable[..., Model]
@@ -46,10 +46,13 @@ def read(connection: duckdb.DuckDBPyConnection, sql: str) -> Columns:
 def vectors_of(connection: duckdb.DuckDBPyConnection, model: Model) -> tuple[Vectors, Columns]:
     rows = connection.execute("SELECT * FROM scored ORDER BY dose_key, citizen_key").fetchnumpy()
     comparisons = model.specification.comparisons
-    frequencies = (np.ma.asarray(rows[f"frequency_of_{each.name}"], dtype=float) for each in comparisons)
+
+    def frequency(name: str) -> Floats:
+        return np.asarray(np.ma.filled(np.ma.asarray(rows[name], dtype=float), np.nan))
+
     vectors = Vectors(
         np.column_stack([rows[level_column(each)] for each in comparisons]),
-        np.column_stack([np.ma.filled(each, np.nan) for each in frequencies]),
+        np.column_stack([frequency(f"frequency_of_{each.name}") for each in comparisons]),
     )
     return vectors, {name: np.asarray(rows[name]) for name in ("dose_key", "citizen_key", "match_weight")}
 
@@ -129,7 +132,7 @@ def test_candidates_of_some_doses_keep_their_rows(rows: list[tuple[int, float]],
     levels = np.arange(len(rows), dtype=np.uint8)[:, None]
     numbers = np.arange(8)
     every = Candidates(
-        Vectors(levels, levels.astype(float)), dose, levels[:, 0] % 2 == 0, numbers * 1.0, numbers > 3, numbers
+        Vectors(levels, levels.astype(float)), dose, levels[:, 0] % 2 == 0, np.ones(8), numbers > 3, numbers
     )
     some = every.of(np.array(chosen))
     assert some.person.tolist() == [number for number in range(8) if chosen[number]]
