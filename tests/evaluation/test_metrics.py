@@ -215,6 +215,9 @@ def test_calibration_error_is_the_weighted_gap() -> None:
     ]
     assert result.expected_calibration_error == pytest.approx((30 * 0.1 + 10 * 0.3) / 40)
     assert [(point.accepts, point.right) for point in result.thresholds] == [(10, 6), (40, 6)]
+    # of each part by itself, where errors of two parts do not cancel out
+    errors = {each.name: each.expected_calibration_error for each in result.strata if each.dimension == "outcome"}
+    assert errors == {"verified": pytest.approx(0.3), "not_found": pytest.approx(0.1)}
 
 
 def test_an_accept_of_somebody_not_in_the_registry_is_a_false_link() -> None:
