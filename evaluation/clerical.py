@@ -126,7 +126,7 @@ def measure_sample(run: Path, labels: str, columns: Mapping[str, str] | None = N
         decided = open_file(connection, run, "decisions", COLUMNS)
         open_file(connection, run, "doses", ("dose_id", "subject_id"))
         table = read_table(connection, LABELS, labels, columns=columns)
-        counts = judge(connection, labels)
+        counts = judge(connection, labels, table.files)
         connection.execute(_places("stratum" in decided))
         if not counts.answered:
             raise UserError("clerical_nothing_usable", labels=labels, run=run, doses=counts.doses)

@@ -1,10 +1,12 @@
 """From rows of a labels table to one answer for each dose of a run."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import duckdb
 
-from linkage.errors import UserError
+from linkage.tables import FileReport
+from linkage.tables.labels import dose_weights, type_labels
 
 EXAMPLES = 5
 COUNTED = (
@@ -12,39 +14,12 @@ COUNTED = (
     *("repeated", "unequal_weights", "missing_weights"),
 )
 
-BARE = r"regexp_replace({}, '^[\s\p{{Z}}]+|[\s\p{{Z}}]+$', '', 'g')"
-ANSWER, WEIGHT, DRAW = (BARE.format(name) for name in ("lower(is_match)", "weight", "draw"))
-
-TYPED = f"""
-CREATE TEMP TABLE typed AS SELECT row, dose_id, nullif(trim(citizen_id), '') AS citizen_id,
-  CASE WHEN {ANSWER} IN ('1', '1.0', 'true', 't', 'yes', 'y', 'có') THEN true
-       WHEN {ANSWER} IN ('0', '0.0', 'false', 'f', 'no', 'n', 'không') THEN false END AS is_match,
-  coalesce(nullif({ANSWER}, ''), '?') IN ('?', '？') AS undecided, coalesce({DRAW}, '') AS draw,
-  weight IS NULL AS unweighted,
-  -- a spreadsheet of this country writes 12,5
-  try_cast(CASE WHEN {WEIGHT} NOT LIKE '%.%' THEN replace({WEIGHT}, ',', '.') ELSE {WEIGHT} END AS DOUBLE) AS weight
-FROM labels
-"""
-
 PAIRS = """
 CREATE TEMP TABLE pairs AS
 SELECT dose_id, citizen_id, coalesce(bool_or(is_match), false) AS yes, coalesce(bool_or(NOT is_match), false) AS no,
   bool_or(undecided) AS undecided, count(*) AS times
-FROM typed GROUP BY dose_id, citizen_id
+FROM label_rows GROUP BY dose_id, citizen_id
 """
-
-WEIGHTS = """
-CREATE TEMP TABLE weights AS
-WITH by_draw AS (
-  SELECT dose_id, draw, coalesce(max(weight), 1) AS weight, count(DISTINCT weight) > 1 AS unequal
-  FROM typed GROUP BY dose_id, draw
-), shares AS (
-  SELECT draw, count(*) / (sum(count(*)) OVER ()) AS share FROM by_draw GROUP BY draw
-)
-SELECT dose_id, list_sum(list(weight * share ORDER BY draw)) AS weight, bool_or(unequal) AS unequal
-FROM by_draw JOIN shares USING (draw) GROUP BY dose_id
-"""
-"""Of several draws the mean, each weighted by its doses (Hartley 1962, eq. 2.3), as in training."""
 
 JUDGED = """
 CREATE TEMP TABLE judged AS
@@ -112,7 +87,7 @@ class JudgedCounts:
         return found + [(f"clerical_{name}", {"doses": counts[name]}) for name in COUNTED if counts[name]]
 
 
-def judge(connection: duckdb.DuckDBPyConnection, path: str) -> JudgedCounts:
+def judge(connection: duckdb.DuckDBPyConnection, path: str, files: Sequence[FileReport]) -> JudgedCounts:
     """Make the table ``judged`` from ``labels`` as read, with a row for each sampled dose that the run decided.
 
     A row says whether a citizen is the dose's (``is_match``), whether none of the registry is (no citizen and 0), or
@@ -124,6 +99,7 @@ def judge(connection: duckdb.DuckDBPyConnection, path: str) -> JudgedCounts:
     Args:
         connection: has ``labels``, ``decisions`` and ``doses``.
         path: the labels, for messages.
+        files: the files read, so that a message names the right one.
 
     Returns:
         What became of the rows. ``judged`` has ``dose_id``, ``decision``, ``probability``, ``weight``, ``answered``,
@@ -133,16 +109,8 @@ def judge(connection: duckdb.DuckDBPyConnection, path: str) -> JudgedCounts:
     Raises:
         UserError: a value cannot be read, or a match names no citizen.
     """
-    connection.execute(TYPED)
-    for key, bad in (
-        ("labels.bad_is_match", "is_match IS NULL AND NOT undecided"),
-        ("labels.bad_weight", "NOT unweighted AND NOT coalesce(weight > 0 AND weight <= 1e12, false)"),
-        ("labels.match_of_none", "is_match AND citizen_id IS NULL"),
-    ):
-        [(row,)] = connection.execute(f"SELECT min(row) FROM typed WHERE {bad}").fetchall()
-        if row is not None:
-            raise UserError(key, path=path, row=row)
-    connection.execute(WEIGHTS)
+    type_labels(connection, path, files)
+    connection.execute(f"CREATE TEMP TABLE weights AS {dose_weights('label_rows')}")
     connection.execute(PAIRS)
     connection.execute(JUDGED)
     return _counted(connection)
@@ -169,7 +137,8 @@ def _counted(connection: duckdb.DuckDBPyConnection) -> JudgedCounts:
         """
         SELECT (SELECT sum(times - yes::INTEGER - no::INTEGER - undecided::INTEGER)::BIGINT FROM pairs),
           (SELECT count(*) FROM weights WHERE unequal),
-          (SELECT count(*) FROM typed WHERE unweighted AND EXISTS (SELECT * FROM typed WHERE NOT unweighted))
+          (SELECT count(*) FROM label_rows WHERE unweighted AND EXISTS
+            (SELECT * FROM label_rows WHERE NOT unweighted))
         """
     ).fetchall()
     (doses, answered, undecided, contradicted, candidates_only), (repeated, unequal, missing) = counts, rows

@@ -16,11 +16,12 @@ from linkage.reports.profile import Profile, measure_profile
 from linkage.scoring import compared_tables, level_column
 from linkage.standardise import standardise
 from linkage.tables import CITIZENS, DOSES, LABELS, TableReport, TableSchema, read_table
+from linkage.tables.labels import check_labels
 from linkage.workspace import Workspace
 from models import Model, Specification
 from training.arrays import RANDOM_PAIRS, find_pairs, read_candidates, read_unlabelled, score_candidates
 from training.card import write_card
-from training.labels import LabelCounts, check_labels, labelled_keys
+from training.labels import LabelCounts, labelled_keys
 from training.learning import FOLDS, LabelledPairs, Tolerances, learn
 from training.reliability import reliability
 from training.suspicion import drawn_selectively, rare_levels, suspicions

@@ -1,7 +1,7 @@
 """From two models and the tables to the folder of a comparison."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,12 @@ from evaluation.comparison.paired import Judged, decide, pair
 from linkage.errors import UserError
 from linkage.progress import Progress, silent
 from linkage.run import ScoreJob, score
-from linkage.tables import LABELS, FileReport, read_table, write_json, write_parquet
+from linkage.tables import LABELS, read_table, write_json, write_parquet
+from linkage.tables.labels import check_labels
 from linkage.workspace import Workspace
 from models import Model
 
 FILES = frozenset({"comparison.json", "changes.parquet", "index.html"})
-
-CheckLabels = Callable[[duckdb.DuckDBPyConnection, str, Sequence[FileReport]], None]
-"""Turns the table ``labels`` into ``label_pairs`` and ``label_doses``, as `training.labels.check_labels` does."""
-
 
 JUDGED = """
 WITH known AS (
@@ -75,14 +72,13 @@ class _Labels:
     notices: tuple[Sentence, ...] = ()
 
 
-def compare(job: CompareJob, check_labels: CheckLabels, *, progress: Progress = silent) -> Comparison:
+def compare(job: CompareJob, *, progress: Progress = silent) -> Comparison:
     """Run both models and write ``comparison.json``, ``changes.parquet`` and ``index.html`` to the folder ``job.out``.
 
     The folder appears whole or not at all. It names doses and citizens by their ids, and nothing else of a person.
 
     Args:
         job: models and inputs.
-        check_labels: reads labels the way training does.
         progress: told of both runs.
 
     Raises:
@@ -92,7 +88,7 @@ def compare(job: CompareJob, check_labels: CheckLabels, *, progress: Progress = 
         raise UserError("compare.same", digest=job.a.digest[:12])
     work = Workspace(job.out, {}, resume=None, force=job.force, ours=FILES, threads=job.threads, memory=job.memory)
     try:
-        labels = _read_labels(work.connection, job, check_labels, progress)
+        labels = _read_labels(work.connection, job, progress)
         manifests = _run_both(work, job, progress)
         found = _compared(work.connection, job, manifests, _judged(work.connection, labels))
         write_parquet(work.connection, changes_query(), work.result / "changes.parquet")
@@ -105,9 +101,7 @@ def compare(job: CompareJob, check_labels: CheckLabels, *, progress: Progress = 
     return found
 
 
-def _read_labels(
-    connection: duckdb.DuckDBPyConnection, job: CompareJob, check_labels: CheckLabels, progress: Progress
-) -> _Labels | None:
+def _read_labels(connection: duckdb.DuckDBPyConnection, job: CompareJob, progress: Progress) -> _Labels | None:
     if job.labels is None:
         return None
     report = read_table(connection, LABELS, job.labels, columns=job.columns, progress=progress)

@@ -18,7 +18,6 @@ from linkage.messages import say, word
 from linkage.progress import Terminal
 from linkage.reports.pages import count, percent
 from models import Model, ModelError, promotion
-from training.labels import check_labels
 
 
 def read_model(name: str) -> Model:
@@ -249,7 +248,7 @@ def _compare(flags: argparse.Namespace) -> Result:
         language=flags.lang,
         force=flags.force,
     )
-    found = comparison.compare(job, check_labels, progress=Terminal(flags.lang))
+    found = comparison.compare(job, progress=Terminal(flags.lang))
     return Result("\n".join(comparison.summary(found, flags.lang, flags.out)), found.as_dict())
 
 

@@ -21,7 +21,6 @@ from evaluation.comparison.paired import Difference, Judged, Paired, compare_sha
 from linkage.errors import UserError
 from linkage.messages import LANGUAGES
 from models import NEVER, Model, Thresholds
-from training.labels import check_labels
 
 SIGNS = st.lists(st.sampled_from([-1.0, 0.0, 1.0]), max_size=60)
 
@@ -194,7 +193,7 @@ def run_compare(small_population: Path, models: dict[str, Model], tmp_path_facto
             memory="1GB",
             **more,
         )
-        return compare(job, check_labels)
+        return compare(job)
 
     return run
 

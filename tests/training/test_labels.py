@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linkage.errors import UserError
 from linkage.tables import LABELS, read_table
-from training.labels import LabelCounts, check_labels, hold_apart, labelled_keys
+from linkage.tables.labels import check_labels
+from training.labels import LabelCounts, labelled_keys
 
 Labels = list[tuple[str, str, str, str]]
 
@@ -264,23 +264,3 @@ def test_reviewers_who_disagree_and_the_one_who_stands_out(database: duckdb.Duck
     assert counts.odd_reviewers == 1
     calm = [row for row in rows if not row.endswith("odd,")]
     assert counted(database, file_of(tmp_path, *calm)).odd_reviewers == 0
-
-
-@given(sizes=st.lists(st.integers(1, 5), min_size=2, max_size=60), seed=st.integers(0, 2**32 - 1), data=st.data())
-@settings(max_examples=50, deadline=None)
-def test_persons_are_held_apart_whole_and_the_same_whatever_the_row_order(
-    sizes: list[int], seed: int, data: st.DataObject
-) -> None:
-    persons = np.repeat([f"P{number}" for number in range(len(sizes))], sizes)
-    apart = hold_apart(persons, seed)
-    sides = {person: set(apart[persons == person].tolist()) for person in np.unique(persons)}
-    assert all(len(side) == 1 for side in sides.values())
-    held = sum(side == {True} for side in sides.values())
-    assert abs(held - len(sizes) / 2) <= 1
-    order = np.array(data.draw(st.permutations(range(len(persons)))))
-    np.testing.assert_array_equal(hold_apart(persons[order], seed), apart[order])
-
-
-def test_another_seed_holds_others_apart() -> None:
-    persons = np.array([f"P{number}" for number in range(40)])
-    assert len({hold_apart(persons, seed).tobytes() for seed in range(5)}) == 5

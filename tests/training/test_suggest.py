@@ -20,8 +20,9 @@ from linkage.cli import main
 from linkage.errors import UserError
 from linkage.messages import LANGUAGES
 from linkage.tables import LABELS, read_table
+from linkage.tables.labels import check_labels
 from models import Model
-from training.labels import check_labels, labelled_keys
+from training.labels import labelled_keys
 from training.review_file import SAFE
 from training.suggest import SHARES, Frame, draw_doses, inclusion, suggest
 
