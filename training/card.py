@@ -78,8 +78,8 @@ Measured by cross-fitting: the labelled persons are in {evidence["folds"]} parts
 by what the others taught; sampling weights respected. The model itself is of all labels.
 
 Asked, with 95 % confidence: at most 1 in {1 / thresholds["max_false_link_rate"]:,.0f} accepts is a false link, at most
-1 in {1 / thresholds["max_false_link_rate_of_a_stratum"]:,.0f} in any stratum; a stratum that cannot show it is not
-accepted. At most {thresholds["max_missed_link_rate"]:.2%} of no-match are links that the review threshold misses;
+1 in {1 / thresholds["max_false_link_rate_of_a_stratum"]:,.0f} in each stratum by itself; a stratum that cannot show it
+is not accepted. At most {thresholds["max_missed_link_rate"]:.2%} of no-match are links that the review threshold misses;
 {beyond["errors"]:,} of the {thresholds["missed_links"]["doses"]:,} no-match below have a citizen whom blocking did not
 find, which no threshold mends.
 
@@ -111,7 +111,8 @@ u and the weight of unique levels are those of the training registry; a run take
 Comparisons are summed as independent given match or non-match, but for the interactions of the specification; what is
 left of the above is only balanced by the calibration. The error rates hold for doses like those labelled, as far as the
 labels are right: a clerk's wrong label counts as the model's error, or hides one. Thresholds were tested on persons
-whose labels had no part in their scores, but for u of levels with a frequency, which all labelled doses tell.
+whose labels had no part in their scores, but for the prior and for u of levels with a frequency, which all labelled
+doses tell. Persons with several labelled doses are taken to err as often as others.
 """
 
 
