@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaincinv, gammaincinv
+from scipy.special import betaincinv
 
-CONFIDENCE = 0.95
+from linkage.intervals import TAIL, gamma_high, gamma_low
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,8 @@ def share(count: int, total: int) -> Share:
     the ends. Source: Clopper and Pearson (1934), Biometrika 26(4), 404-413, in the beta form of Brown, Cai
     and DasGupta (2001), Statistical Science 16(2), 101-133, section 4.2.1.
     """
-    tail = (1 - CONFIDENCE) / 2
-    low = float(betaincinv(count, total - count + 1, tail)) if count else 0.0
-    high = float(betaincinv(count + 1, total - count, 1 - tail)) if count < total else 1.0
+    low = float(betaincinv(count, total - count + 1, TAIL)) if count else 0.0
+    high = float(betaincinv(count + 1, total - count, 1 - TAIL)) if count < total else 1.0
     return Share(count, total, count / total if total else None, low, high)
 
 
@@ -60,10 +59,8 @@ def weighted_share(sample: Weighted) -> Share:
     errors), v the variance of y by linearisation with whole persons as units and deviations from the mean of each
     stratum (Särndal, Swensson and Wretman 1992, results 5.6.2 and 7.6.1), and w* the largest weight of a dose times the
     design effect of persons.
-    The limits are quantiles of gamma distributions (Fay and Feuer 1997, Statistics in Medicine 16, 791-801, eq. 5):
-    the lower with mean y and variance v, the upper with mean y + w* and variance v + w*², as though the next person
-    were one more error of the largest weight. With no error seen the upper limit is 3.69 w* / Σ w: for n equal
-    weights 3.69 / n, as of Clopper and Pearson. A normal interval would be empty there.
+    The limits are those of `linkage.intervals` (Fay and Feuer 1997), the upper one as though the next person were one
+    more error of weight w*: with no error seen it is 3.69 w* / Σ w, for n equal weights 3.69 / n.
 
     Assumes that the weights are 1 / the probability of being drawn, that those who gave no answer are like those of
     their stratum who did, and that the sample is a small part of the run. ``count`` and ``total`` of the result are of
@@ -85,20 +82,12 @@ def weighted_share(sample: Weighted) -> Share:
     value = float(sample.weight[sample.part].sum()) / size
     rarer = sample.part if value <= 0.5 else sample.whole & ~sample.part
     rate = float(sample.weight[rarer].sum()) / size
-    low, high = _gamma_limits(rate * size, _variance(sample, rarer, rate), _largest(sample))
-    low, high = low / size, min(high / size, 1.0)
+    errors, variance = rate * size, _variance(sample, rarer, rate)
+    low = float(gamma_low(errors, variance, TAIL)) / size
+    high = min(float(gamma_high(errors, variance, _largest(sample), TAIL)) / size, 1.0)
     if value > 0.5:
         low, high = 1 - high, 1 - low
     return Share(count, total, value, low, high)
-
-
-def _gamma_limits(errors: float, variance: float, largest: float) -> tuple[float, float]:
-    tail = (1 - CONFIDENCE) / 2
-    low = 0.0
-    if errors > 0:
-        low = float(gammaincinv(errors**2 / variance, tail)) * variance / errors if variance > 0 else errors
-    mean, spread = errors + largest, variance + largest**2
-    return low, float(gammaincinv(mean**2 / spread, 1 - tail)) * spread / mean
 
 
 def _variance(sample: Weighted, rarer: NDArray[np.bool_], rate: float) -> float:

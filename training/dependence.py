@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaincinv
 from scipy.stats import chi2
 
+from linkage.intervals import TAIL, gamma_high, gamma_low
 from models import Comparison, Model, Registry, Specification
 
 ENOUGH = 5.0
@@ -223,8 +223,9 @@ def _entropy(share: Floats) -> float:
 def _lifts(table: _Table) -> tuple[Floats, Floats, Floats]:
     """Lift of every combination with its 95 % interval, 0 where too few pairs are seen and expected.
 
-    The weighted number seen is a sum of Poisson numbers about lift times the number expected: interval of Fay & Feuer
-    1997, section 2; half a pair is added to the estimate, which keeps it finite (Brown, Cai & DasGupta 2003).
+    The weighted number seen is a sum of Poisson numbers about lift times the number expected: limits of
+    `linkage.intervals` (Fay & Feuer 1997); half a pair is added to the estimate, which keeps it finite (Brown, Cai &
+    DasGupta 2003).
     """
     total = table.weight.sum()
     if total == 0:
@@ -235,9 +236,7 @@ def _lifts(table: _Table) -> tuple[Floats, Floats, Floats]:
     pair = np.divide(variance, seen, out=np.full_like(seen, largest), where=seen > 0)
     enough = np.maximum(seen, expected) / pair > ENOUGH - 1e-9
     estimate = seen + pair / 2
-    low = np.where(seen > 0, gammaincinv(np.maximum(seen / pair, 0.5), 0.025) * pair, 0.0)
-    wider = (variance + largest**2) / (seen + largest)
-    high = gammaincinv((seen + largest) / wider, 0.975) * wider
+    low, high = gamma_low(seen, variance, TAIL), gamma_high(seen, variance, largest, TAIL)
     over = np.where(enough, expected, 1.0)
     # nothing seen has no lower end: ten bits are as good as none
     ends = (np.where(enough, end / over, 1.0) for end in (estimate, np.maximum(low, estimate / 1024), high))

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammaincinv
 
+from linkage.intervals import CONFIDENCE, TAIL, gamma_high, gamma_low
 from training.vectors import Bools, Floats, Ints
-
-CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +32,8 @@ class Rate:
 def rate(wrong: Bools, of: Bools, weight: Floats, person: Ints) -> Rate:
     """The rate of wrong doses among some, from doses with unequal weights of persons with several doses.
 
-    The weighted number of errors is a sum of independent Poisson numbers times their weights. Its upper limit is that
-    of Fay & Feuer (1997), section 2: the quantile of the gamma distribution with the mean and variance of the number
-    seen and of one error more of the largest weight. With equal weights it is the exact Poisson limit, which is never
-    below that of Clopper & Pearson (1934). No normal interval will do: with no error seen it has no width.
+    The limits are those of `linkage.intervals` (Fay & Feuer 1997). With equal weights the upper one is the exact
+    Poisson limit, which is never below that of Clopper & Pearson (1934).
 
     Doses of one person are wrong together: the errors of a person are one error of their summed weight, and the one
     error more is as large as the person of an average dose makes it (Kish 1965, section 5.4, with a correlation of 1).
@@ -54,21 +51,13 @@ def rate(wrong: Bools, of: Bools, weight: Floats, person: Ints) -> Rate:
     errors = np.bincount(which, weight[of] * wrong[of])
     one_more = float(weight[of].max() * (doses**2).sum() / doses.sum())
     seen, variance = float(errors.sum()), float((errors**2).sum())
-
-    def upper(tail: float) -> float:
-        scale = (variance + one_more**2) / (seen + one_more)
-        return min(1.0, float(gammaincinv((seen + one_more) / scale, 1 - tail)) * scale / total)
-
-    two_sided = (1 - CONFIDENCE) / 2
-    scale = variance / seen if seen else 1.0
-    low = float(gammaincinv(seen / scale, two_sided)) * scale / total if seen else 0.0
+    low = float(gamma_low(seen, variance, TAIL))
+    high, bound = (float(gamma_high(seen, variance, one_more, tail)) for tail in (TAIL, 1 - CONFIDENCE))
     return Rate(
         int(of.sum()),
         int((wrong & of).sum()),
         seen / total,
-        min(1.0, low),
-        upper(two_sided),
-        upper(1 - CONFIDENCE),
+        *(min(1.0, limit / total) for limit in (low, high, bound)),
     )
 
 

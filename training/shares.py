@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaincinv
 
-CONFIDENCE = 0.95
+from linkage.intervals import TAIL
 
 NO_END = 10.0
 """Bits: where nothing is seen a logarithm has no lower end, and so far under the estimate is as good as none."""
@@ -142,9 +142,8 @@ def count_levels(
 
 def _ends(p: Floats, variance: Floats, largest: float) -> tuple[Floats, Floats]:
     """Both ends, of shares with a variance, where the heaviest cluster is the share ``largest`` of all."""
-    tail = (1 - CONFIDENCE) / 2
-    high = _end(p, variance, largest, 1 - tail)
-    return np.where(p > 0, 1 - _end(1 - p, variance, largest, 1 - tail), 0.0), np.where(p < 1, high, 1.0)
+    high = _end(p, variance, largest, 1 - TAIL)
+    return np.where(p > 0, 1 - _end(1 - p, variance, largest, 1 - TAIL), 0.0), np.where(p < 1, high, 1.0)
 
 
 def _end(p: Floats, variance: Floats, largest: float, confidence: float) -> Floats:
