@@ -79,7 +79,7 @@ by what the others taught; sampling weights respected. The model itself is of al
 
 Asked, with 95 % confidence: at most 1 in {1 / thresholds["max_false_link_rate"]:,.0f} accepts is a false link, at most
 1 in {1 / thresholds["max_false_link_rate_of_a_stratum"]:,.0f} in each stratum by itself; a stratum that cannot show it
-is not accepted. At most {thresholds["max_missed_link_rate"]:.2%} of no-match are links that the review threshold misses;
+is not accepted. At most {thresholds["max_missed_link_rate"]:.2%} of no-match are links the review threshold misses;
 {beyond["errors"]:,} of the {thresholds["missed_links"]["doses"]:,} no-match below have a citizen whom blocking did not
 find, which no threshold mends.
 

@@ -7,8 +7,8 @@ one-sided bound of `training.proof`, which is Clopper & Pearson's but for unequa
 chosen by the data (Clopper & Pearson alone) would be too low by just that choice; a uniform one (Geifman & El-Yaniv
 2017) pays for thresholds nobody would choose.
 
-What is not covered: strata are tested each at 5 %, and the strata that fail are left out before all are tested together,
-on the same labels. `python -m evaluation.benchmarks.promise` counts how often the promise is broken all the same.
+What is not covered: strata are tested each at 5 %, and those that fail are left out before all are tested together, on
+the same labels. `python -m evaluation.benchmarks.promise` counts how often the promise is broken all the same.
 """
 
 from collections.abc import Callable, Mapping, Sequence
