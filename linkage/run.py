@@ -122,6 +122,7 @@ def prepare(work: Workspace, job: ScoreJob, progress: Progress) -> dict[str, Any
     }
     if facts["citizens"]["rows_usable"] == 0:
         raise UserError("run.no_citizens", path=job.citizens)
+    work.seal()
     work.stage("standardise", lambda: _standardise(connection, progress))
 
     def block() -> dict[str, Any]:
@@ -161,7 +162,12 @@ def _usable(model: Model) -> Iterator[None]:
     """A model's own SQL that the engine refuses is the model's fault, not ours."""
     try:
         yield
-    except (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException) as error:
+    except (
+        duckdb.BinderException,
+        duckdb.ParserException,
+        duckdb.CatalogException,
+        duckdb.PermissionException,
+    ) as error:
         raise UserError("model.sql", name=model.name) from error
 
 

@@ -106,12 +106,12 @@ class Workspace:
         if not re.fullmatch(r"[0-9]+(\.[0-9]+)? *([KMGT]i?B)", memory, re.IGNORECASE):
             raise UserError("run.bad_memory", found=memory)
         try:
-            connection = duckdb.connect(str(self.folder / "work.duckdb"))
+            connection = duckdb.connect(str(self.folder.resolve() / "work.duckdb"))
             connection.execute("SET memory_limit = ?", [memory])
         except (duckdb.IOException, duckdb.SerializationException) as error:
             raise UserError("run.damaged", path=self.folder) from error
         connection.execute(f"SET threads = {threads:d}")
-        connection.execute("SET temp_directory = ?", [str(self.folder / "temporary")])
+        connection.execute("SET temp_directory = ?", [str(self.folder.resolve() / "temporary")])
         connection.execute("SET preserve_insertion_order = false")
         connection.execute("SET enable_progress_bar = false")
         connection.execute("CREATE TABLE IF NOT EXISTS settings (text VARCHAR)")
@@ -157,6 +157,12 @@ class Workspace:
         """Seconds of each stage, and the peak memory of its process up to its end, in bytes."""
         rows = self.connection.execute("SELECT name, seconds, peak_bytes FROM stages ORDER BY rowid").fetchall()
         return {name: {"seconds": round(seconds, 3), "peak_bytes": peak} for name, seconds, peak in rows}
+
+    def seal(self) -> None:
+        """From here on no statement reaches a file outside the work's folder: a model brings SQL of its own."""
+        folder = str(self.folder.resolve()).replace("'", "''")
+        self.connection.execute(f"SET allowed_directories = ['{folder}']")
+        self.connection.execute("SET enable_external_access = false")
 
     def publish(self) -> None:
         """The result becomes the target; what was needed to make it goes."""

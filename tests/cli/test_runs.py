@@ -241,3 +241,20 @@ def test_hostile_rows_are_set_aside_and_the_rest_is_done(
     decided = {row[0]: row for row in _decisions(tmp_path / "run") if row[1] != "quarantine"}
     assert decided.pop("=1+1")[1] == "no_match"
     assert list(decided.values()) == _decisions(undisturbed)
+
+
+def test_the_sql_of_a_model_reads_no_file(
+    small_population: Path, trained_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secret, model = tmp_path / "secret.txt", tmp_path / "strange"
+    secret.write_text("not yours")
+    model.mkdir()
+    data = json.loads((trained_folder / "model.json").read_text(encoding="utf-8"))
+    [sex] = [each for each in data["specification"]["comparison"] if each["name"] == "sex"]
+    sex["level"][0]["when"] = f"sex_l = sex_r AND (SELECT count(*) FROM read_text('{secret}')) = 1"
+    (model / "model.json").write_text(json.dumps(data), encoding="utf-8")
+    tables = small_population / "doses.csv", small_population / "citizens.csv"
+    assert main(_arguments(*tables, model, tmp_path / "run")) == 2
+    *_, last = capsys.readouterr().err.splitlines()
+    assert "cannot use" in last
+    assert not (tmp_path / "run").exists()
