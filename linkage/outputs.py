@@ -1,7 +1,7 @@
 """The files of the folder RUN, each as a query over the work database."""
 
 from linkage.corrections import compile_corrections
-from linkage.scoring import bits_column, level_column
+from linkage.scoring import bits_column, level_name
 from models import Model
 
 __all__ = ["output_queries"]
@@ -53,11 +53,7 @@ def _candidates(columns: str, where: str) -> str:
 
 
 def _level_names(model: Model) -> str:
-    columns = []
-    for comparison in model.specification.comparisons:
-        names = ", ".join(f"'{name}'" for name in ("missing", *(level.name for level in comparison.levels)))
-        columns.append(f"[{names}][k.{level_column(comparison)} + 1] AS {comparison.name}")
-    return ", ".join(columns)
+    return ", ".join(level_name(comparison, "k") for comparison in model.specification.comparisons)
 
 
 def _bits(model: Model) -> str:

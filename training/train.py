@@ -13,7 +13,7 @@ from linkage.deciding import WEAKEST, compile_deciding
 from linkage.errors import UserError
 from linkage.progress import Progress, silent
 from linkage.reports.profile import Profile, measure_profile
-from linkage.scoring import compared_tables, level_column
+from linkage.scoring import compared_tables, level_name
 from linkage.standardise import standardise
 from linkage.tables import CITIZENS, DOSES, LABELS, TableReport, TableSchema, read_table
 from linkage.tables.labels import check_labels
@@ -211,11 +211,7 @@ def _reference(connection: duckdb.DuckDBPyConnection, model: Model, shift: float
     """
     shifted = f"match_weight + {shift!r}"
     scored = f"(SELECT * REPLACE ({shifted} AS match_weight) FROM scored WHERE {shifted} > {WEAKEST!r})"
-    names = ", ".join(
-        f"[{', '.join(repr(name) for name in ('missing', *(level.name for level in each.levels)))}]"
-        f"[b.{level_column(each)} + 1] AS {each.name}"
-        for each in model.specification.comparisons
-    )
+    names = ", ".join(level_name(each, "b") for each in model.specification.comparisons)
     best = (
         "(SELECT CASE WHEN s.foreign_national AND b.decision <> 'accept' THEN 'no_match'"
         f" ELSE coalesce(b.decision, 'no_match') END AS decision, b.match_weight, {names}"

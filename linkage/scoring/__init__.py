@@ -8,7 +8,7 @@ import duckdb
 
 from linkage.blocking import BlockingPlan, block_columns, compile_pairs
 from linkage.progress import Progress, silent
-from linkage.scoring.columns import bits_column, level_column, pair_columns
+from linkage.scoring.columns import bits_column, level_column, level_name, pair_columns
 from linkage.scoring.registry import measure_registry
 from linkage.standardise import typed_columns
 from models import Comparison, Model, Registry, Specification
@@ -21,6 +21,7 @@ __all__ = [
     "compile_scoring",
     "compile_weights",
     "level_column",
+    "level_name",
     "measure_registry",
     "pair_columns",
     "records",

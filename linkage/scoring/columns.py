@@ -8,6 +8,12 @@ def level_column(comparison: Comparison) -> str:
     return f"level_{comparison.name}"
 
 
+def level_name(comparison: Comparison, of: str) -> str:
+    """The name of a pair's level as a column called after the comparison, from a relation ``of`` with the level."""
+    names = ", ".join(f"'{name}'" for name in ("missing", *(level.name for level in comparison.levels)))
+    return f"[{names}][{of}.{level_column(comparison)} + 1] AS {comparison.name}"
+
+
 def bits_column(comparison: Comparison) -> str:
     """The column with a pair's match weight on one comparison, in bits."""
     return f"bits_{comparison.name}"
