@@ -1,6 +1,5 @@
 """How good a run is without truth: precision and recall from a weighted sample that clerks judged."""
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -266,9 +265,8 @@ def _reliability(answers: _Answers) -> tuple[ReliabilityBin, ...]:
 
 def _trained_on(run: Path, table: TableReport) -> bool:
     """Whether these very labels trained the run's model."""
-    digest = hashlib.sha256("".join(file.digest for file in table.files).encode()).hexdigest()
     try:
         inputs = json.loads((run / "model.json").read_text(encoding="utf-8"))["evidence"]["inputs"]
-        return bool(inputs["labels"] == digest)
+        return bool(inputs["labels"] == table.digest)
     except (OSError, ValueError, TypeError, KeyError):
         return False

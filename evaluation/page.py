@@ -16,12 +16,12 @@ from evaluation.drift import Drift, measure_drift
 from evaluation.figures import Evaluation, Stratum, Unmatched
 from evaluation.metrics import measure
 from evaluation.units import FEWEST_DOSES, MOST_SHOWN
+from linkage.deciding import DECISIONS
 from linkage.messages import catalogue, say, word
 from linkage.reports.pages import count, environment, localised
 from linkage.tables import refuse_to_overwrite, whole
 
 FILES = frozenset({"evaluation.json", "index.html"})
-DECISIONS = ("accept", "review", "no_match", "quarantine")
 DRAWN = ("id_group", "registry", "entry", "details", "twin", "stratum")
 
 

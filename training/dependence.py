@@ -24,6 +24,7 @@ from scipy.stats import chi2
 
 from linkage.intervals import TAIL, gamma_high, gamma_low
 from models import Comparison, Model, Registry, Specification
+from training.vectors import Floats
 
 ENOUGH = 5.0
 """A lift is stated where at least so many pairs, effectively, are seen or expected."""
@@ -31,7 +32,6 @@ ENOUGH = 5.0
 SHOWN = 30
 """Combinations that the evidence of a model holds."""
 
-Floats = NDArray[np.float64]
 Levels = Mapping[str, NDArray[np.uint8]]
 
 

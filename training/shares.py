@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 from scipy.special import betaincinv
 
 from linkage.intervals import TAIL
+from training.vectors import Floats
 
 NO_END = 10.0
 """Bits: where nothing is seen a logarithm has no lower end, and so far under the estimate is as good as none."""
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

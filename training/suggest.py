@@ -18,24 +18,21 @@ Doses of one subject tell much the same: one of them is drawn at most. The subje
 large samples, the subject's doses are drawn one by one: to hold them to one would enlarge weights.
 """
 
+import glob
 import hashlib
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 import numpy as np
-from numpy.typing import NDArray
 
 from linkage.errors import UserError
 from linkage.reports.reading import connect
 from linkage.tables import refuse_to_overwrite
 from models import Model, ModelError
 from training.review_file import KINDS, write_review_file
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
+from training.vectors import Floats, Ints
 
 SHARES = {"proportional": 0.75, "uncertain": 0.1, "even": 0.08, "rare": 0.07}
 """Of the sample, by what it is for. Three quarters in proportion keep every weight below 4/3 of a random sample's, so
@@ -150,7 +147,7 @@ def read_frame(connection: duckdb.DuckDBPyConnection, run: Path, seed: int) -> N
         OSError, ModelError, duckdb.Error: the folder is no finished run.
     """
     for view in ("decisions", "candidates", "doses", "citizens"):
-        connection.read_parquet(re.sub(r"([*?\[])", r"[\1]", str(run / f"{view}.parquet"))).create_view(view)
+        connection.read_parquet(glob.escape(str(run / f"{view}.parquet"))).create_view(view)
     edges = ", ".join(map(repr, EDGES))
     # 48 bits of a digest, the engine's hash() would change with its version
     luck = "(('0x' || left(md5($seed || ':luck:' || dose_id), 12))::BIGINT + 0.5) / 281474976710656"

@@ -1,6 +1,5 @@
 """From files of doses, citizens and labels to the folder MODEL."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
@@ -112,8 +111,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, job: TrainJob, progress: Pro
 
     def read(schema: TableSchema, path: str) -> TableReport:
         report = read_table(connection, schema, path, columns=job.columns, progress=progress)
-        digest = hashlib.sha256("".join(file.digest for file in report.files).encode())
-        inputs[schema.name] = digest.hexdigest()
+        inputs[schema.name] = report.digest
         return report
 
     check_labels(connection, job.labels, read(LABELS, job.labels).files)

@@ -16,7 +16,6 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from evaluation.population import synthesise
 from linkage.run import ScoreJob, score
@@ -25,10 +24,7 @@ from training import TrainJob, train
 from training.learning import Tolerances
 from training.proof import Rate, rate
 from training.suggest import Frame, draw_doses, frame_of, inclusion, read_frame
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
+from training.vectors import Bools, Floats, Ints
 
 SIZES = (500, 1000, 2000, 4000, 8000, 16_000)
 DESIGNS = {"random": "at random", "suggest": "--suggest"}

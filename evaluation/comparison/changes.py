@@ -1,6 +1,6 @@
 """What changes when a model takes another's place: dose by dose, counted, and the most telling examples."""
 
-import re
+import glob
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,8 +109,7 @@ def join_runs(connection: duckdb.DuckDBPyConnection, runs: Mapping[str, Path]) -
     """Make views over the runs ``a`` and ``b`` of the same doses, and ``compared`` with a row for each usable dose."""
     for side, run in runs.items():
         for name in ("decisions", "candidates", "doses"):
-            file = re.sub(r"([*?\[])", r"[\1]", str(run / f"{name}.parquet"))
-            connection.read_parquet(file).create_view(f"{side}_{name}")
+            connection.read_parquet(glob.escape(str(run / f"{name}.parquet"))).create_view(f"{side}_{name}")
     connection.execute(BOTH)
 
 

@@ -1,7 +1,6 @@
 """From two models and the tables to the folder of a comparison."""
 
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from linkage.errors import UserError
 from linkage.progress import Progress, silent
 from linkage.run import ScoreJob, score
 from linkage.tables import LABELS, read_table, write_json, write_parquet
+from linkage.tables.files import digest_together
 from linkage.tables.labels import check_labels
 from linkage.workspace import Workspace
 from models import Model
@@ -106,12 +106,7 @@ def _read_labels(connection: duckdb.DuckDBPyConnection, job: CompareJob, progres
         return None
     report = read_table(connection, LABELS, job.labels, columns=job.columns, progress=progress)
     check_labels(connection, job.labels, report.files)
-    return _Labels(digest=_digest(file.digest for file in report.files), notices=report.notices)
-
-
-def _digest(files: Iterable[str]) -> str:
-    """As in the evidence of a model."""
-    return hashlib.sha256("".join(files).encode()).hexdigest()
+    return _Labels(digest=report.digest, notices=report.notices)
 
 
 def _run_both(work: Workspace, job: CompareJob, progress: Progress) -> dict[str, dict[str, Any]]:
@@ -166,7 +161,7 @@ def _compared(
     verdict, reasons = decide(paired, trained, labels=bool(labels.digest))
     counted = flows(connection)
     inputs = {
-        table: _digest(file["sha256"] for file in manifests["a"]["inputs"][table]["files"])
+        table: digest_together(file["sha256"] for file in manifests["a"]["inputs"][table]["files"])
         for table in ("doses", "citizens")
     }
     read = (notice for table in manifests["a"]["inputs"].values() for notice in table["notices"])

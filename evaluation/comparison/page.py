@@ -13,9 +13,9 @@ from evaluation.comparison.changes import CHANGES
 from evaluation.comparison.found import Comparison, Sentence
 from linkage.messages import say, word
 from linkage.reports.pages import count, environment, localised, percent
+from linkage.reports.profile import DECISIONS
 from linkage.vietnamese import units
 
-DECISIONS = ("accept", "review", "no_match")
 WIDTH = 20
 """Characters of a line beside a chart."""
 

@@ -38,9 +38,7 @@ def check_inputs(flags: argparse.Namespace) -> None:
 
 def suggest_doses(flags: argparse.Namespace) -> Result:
     """Draw ``flags.suggest`` doses of the run and write the review file."""
-    found = suggest(
-        flags.run_folder, flags.suggest, flags.out, seed=flags.seed, language=flags.lang, force=flags.force
-    )
+    found = suggest(flags.run_folder, flags.suggest, flags.out, seed=flags.seed, language=flags.lang, force=flags.force)
     return Result(_as_text(found, flags.out, flags.lang), asdict(found))
 
 

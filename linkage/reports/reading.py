@@ -1,6 +1,6 @@
 """Open a finished RUN folder for counting."""
 
-import re
+import glob
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,7 +57,7 @@ def open_file(connection: duckdb.DuckDBPyConnection, run: Path, name: str, colum
     if not file.is_file():
         raise UserError("report_run_unfinished", run=run, file=file.name)
     try:
-        relation = connection.read_parquet(re.sub(r"([*?\[])", r"[\1]", str(file)))
+        relation = connection.read_parquet(glob.escape(str(file)))
         relation.create_view(name)
     except duckdb.Error as error:
         raise UserError("report_run_unreadable", file=file) from error

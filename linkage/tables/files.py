@@ -96,6 +96,11 @@ def digest(file: Path) -> str:
         raise UserError("input_unreadable", file=printable(file)) from error
 
 
+def digest_together(digests: Iterable[str]) -> str:
+    """The SHA-256 of the digests of a table's files, in their order: one for the whole table."""
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
 def printable(name: str | Path) -> str:
     """A name as a message shows it: bytes that are no text and control characters become ``�``."""
     return "".join(letter if letter.isprintable() else "�" for letter in str(name))

@@ -55,6 +55,11 @@ class TableReport:
     rows_quarantined: int
     notices: tuple[Notice, ...]
 
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the digests of its files: what a model says of the tables it was trained on."""
+        return files.digest_together(file.digest for file in self.files)
+
 
 def read_table(
     connection: duckdb.DuckDBPyConnection,
