@@ -39,10 +39,10 @@ def weights_chart(bins: Sequence[WeightBin], language: str) -> str:
             )
         axes.set_yscale("log")
         axes.set_ylim(bottom=0.7)
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda doses, _: _doses(doses, language)))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda doses, _: whole_doses(doses, language)))
         axes.set_xlabel(say("evaluation_match_weight", language))
         axes.set_ylabel(say("evaluation_doses", language))
-        _legend(axes)
+        legend(axes)
 
     return svg("weights", draw)
 
@@ -104,7 +104,7 @@ def trade_off_chart(points: Sequence[ThresholdPoint], overall: Figures, language
         axes.xaxis.set_major_formatter(FuncFormatter(lambda part, _: _tick(part, language)))
         axes.set_xlabel(say("evaluation_automatic_share", language))
         axes.set_ylabel(say("evaluation_precision", language))
-        _legend(axes)
+        legend(axes)
 
     return svg("trade-off", draw)
 
@@ -122,7 +122,7 @@ def scores_chart(reference: Mapping[int, int], run: Mapping[int, int], language:
         axes.yaxis.set_major_formatter(FuncFormatter(lambda part, _: _tick(part, language)))
         axes.set_xlabel(say("evaluation_match_weight", language))
         axes.set_ylabel(say("drift_share", language))
-        _legend(axes)
+        legend(axes)
 
     return svg("scores", draw)
 
@@ -142,11 +142,13 @@ def _tick(part: float, language: str) -> str:
     return (digits if language == "en" else digits.replace(".", ",")) + "\u00a0%"
 
 
-def _doses(doses: float, language: str) -> str:
+def whole_doses(doses: float, language: str) -> str:
+    """A tick on a logarithmic axis of doses; none below one dose."""
     return count(round(doses), language) if doses >= 1 else ""
 
 
-def _legend(axes: Axes) -> None:
+def legend(axes: Axes) -> None:
+    """Names of the series above the drawing."""
     axes.legend(frameon=False, labelcolor=STYLES["ink"], loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
 
 

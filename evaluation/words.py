@@ -1,5 +1,8 @@
 """What a clerical sample and a drift check say, in words."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from evaluation.clerical import Clerical
 from evaluation.drift import Drift
 from evaluation.units import Unit
@@ -15,10 +18,14 @@ REGISTRY_WITHIN = 2.0
 
 def sampled(result: Clerical, language: str) -> list[str]:
     """One sentence for every set of rows that no figure holds, and for every figure that cannot be given."""
-    return [
-        say(key, language, **{name: count(fact, language) if isinstance(fact, int) else fact for name, fact in facts})
-        for key, facts in ((key, facts.items()) for key, facts in result.notices)
-    ]
+    return [sentence(notice, language) for notice in result.notices]
+
+
+def sentence(notice: tuple[str, Mapping[str, Any]], language: str) -> str:
+    """A message by its key and its facts, numbers as the language writes them."""
+    key, facts = notice
+    worded = {name: count(fact, language) if isinstance(fact, int) else fact for name, fact in facts.items()}
+    return say(key, language, **worded)
 
 
 def verdict(drift: Drift, language: str) -> str:

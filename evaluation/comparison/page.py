@@ -8,9 +8,10 @@ from textwrap import fill
 from markupsafe import Markup
 from matplotlib.axes import Axes
 
-from evaluation.charts import STYLES, svg
+from evaluation.charts import STYLES, legend, svg, whole_doses
 from evaluation.comparison.changes import CHANGES
-from evaluation.comparison.found import Comparison, Sentence
+from evaluation.comparison.found import Comparison
+from evaluation.words import sentence
 from linkage.messages import say, word
 from linkage.reports.pages import count, environment, localised, percent
 from linkage.reports.profile import DECISIONS
@@ -22,7 +23,7 @@ WIDTH = 20
 
 def summary(found: Comparison, language: str, out: Path) -> list[str]:
     """What a terminal shows: a few lines."""
-    lines = [_sentence(notice, language) for notice in found.notices]
+    lines = [sentence(notice, language) for notice in found.notices]
     lines += [
         say(
             "compare.changed",
@@ -56,7 +57,7 @@ def summary(found: Comparison, language: str, out: Path) -> list[str]:
 def verdict(found: Comparison, language: str) -> str:
     """The verdict and its reasons, in one sentence each."""
     first = say("compare.verdict", language, verdict=say(f"verdict.{found.verdict}", language), b=_name(found, "b"))
-    return " ".join([first, *(_sentence(reason, language) for reason in found.reasons)])
+    return " ".join([first, *(sentence(reason, language) for reason in found.reasons)])
 
 
 def render(found: Comparison, language: str) -> str:
@@ -66,7 +67,7 @@ def render(found: Comparison, language: str) -> str:
     return template.render(
         found=found,
         verdict=verdict(found, language),
-        notices=[_sentence(notice, language) for notice in found.notices],
+        notices=[sentence(notice, language) for notice in found.notices],
         charts={name: Markup(chart) for name, chart in charts.items()},  # noqa: S704 — drawn here, no text of a table
         decisions=DECISIONS,
         flows=_flows(found),
@@ -81,12 +82,6 @@ def render(found: Comparison, language: str) -> str:
         points=lambda value: localised(f"{100 * value:+.3f}", language),
         bit=lambda value: localised(f"{value:+.2f}", language),
     )
-
-
-def _sentence(sentence: Sentence, language: str) -> str:
-    key, facts = sentence
-    worded = {name: count(fact, language) if isinstance(fact, int) else fact for name, fact in facts.items()}
-    return say(key, language, **worded)
 
 
 def _name(found: Comparison, side: str) -> str:
@@ -133,7 +128,7 @@ def _changes_chart(found: Comparison, language: str) -> str:
         axes.bar_label(bars, [count(doses, language) for doses in changes.values()], padding=3, color=STYLES["ink"])
         axes.set_xscale("log")
         axes.set_xlim(0.7, 5 * max(changes.values(), default=1))
-        axes.xaxis.set_major_formatter(lambda doses, _: count(round(doses), language) if doses >= 1 else "")
+        axes.xaxis.set_major_formatter(lambda doses, _: whole_doses(doses, language))
         axes.invert_yaxis()
         axes.set_xlabel(say("evaluation_doses", language))
 
@@ -156,6 +151,6 @@ def _strata_chart(found: Comparison, language: str) -> str:
         axes.invert_yaxis()
         axes.xaxis.set_major_formatter(lambda share, _: percent(share, language))
         axes.set_xlabel(say("compare.automatic", language))
-        axes.legend(frameon=False, labelcolor=STYLES["ink"], loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+        legend(axes)
 
     return svg("strata", draw)
