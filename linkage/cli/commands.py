@@ -29,17 +29,20 @@ from linkage.cli.models import MODEL, model_in_use, read_model
 from linkage.cli.suggesting import INPUTS, check_inputs, suggest_doses
 from linkage.errors import UserError
 from linkage.explain import explain
-from linkage.messages import say
+from linkage.messages import say, word
 from linkage.progress import Progress, Terminal
 from linkage.reports.pages import count, percent
 from linkage.run import ScoreJob, score
 from linkage.specification import read_specification
 from linkage.tables import refuse_to_overwrite
-from models import load
+from models import Model, load
 from training import Tolerances, TrainJob, train
 from training.suspicion import in_words
 
 SPECIFICATION = "dose_citizen"
+PROVEN_BY_DEMO = 16
+"""The labels of N synthetic citizens prove a rate of about so many in N."""
+
 DEMO = frozenset({"data", "model", "run", "evaluation", "provinces.html"})
 
 
@@ -83,34 +86,41 @@ def _train(flags: argparse.Namespace) -> Result:
         columns=column_map(flags),
     )
     model = train(job, progress=_progress(flags))
+    text = "\n".join(
+        [*in_words(model.evidence["labels"]["suspicions"], flags.lang), _proven(model, flags.out, flags.lang)]
+    )
+    thresholds = model.evidence["thresholds"]
+    return Result(text, {"model": model.name, "digest": model.digest, "thresholds": thresholds})
+
+
+def _proven(model: Model, out: Path, language: str) -> str:
+    """What the labels prove of a model, and of which strata they prove nothing."""
     thresholds = model.evidence["thresholds"]
     false_links = thresholds["false_links"]
-    lines = [
-        say(
-            "train.done",
-            flags.lang,
-            out=flags.out,
-            digest=model.digest[:12],
-            accepted=count(false_links["doses"], flags.lang),
-            false_links=count(false_links["errors"], flags.lang),
-            claim=count(int(1 / false_links["bound"]), flags.lang),
-            accepted_share=percent(thresholds["accepted_share"], flags.lang),
-            review_share=percent(thresholds["review_share"], flags.lang),
-        )
-    ]
-    lines += [
+    done = say(
+        "train.done",
+        language,
+        out=out,
+        digest=model.digest[:12],
+        accepted=count(false_links["doses"], language),
+        false_links=count(false_links["errors"], language),
+        claim=count(int(1 / false_links["bound"]), language),
+        accepted_share=percent(thresholds["accepted_share"], language),
+        review_share=percent(thresholds["review_share"], language),
+    )
+    claim = count(round(1 / thresholds["max_false_link_rate_of_a_stratum"]), language)
+    unproven = (
         say(
             "train.stratum_unproven",
-            flags.lang,
-            stratum=name,
-            more=count(found["lacking"], flags.lang),
-            claim=count(round(1 / thresholds["max_false_link_rate_of_a_stratum"]), flags.lang),
+            language,
+            stratum=word(f"stratum.{name}", language),
+            more=count(found["lacking"], language),
+            claim=claim,
         )
         for name, found in thresholds["strata"].items()
         if found["lacking"]
-    ]
-    text = "\n".join([*in_words(model.evidence["labels"]["suspicions"], flags.lang), *lines])
-    return Result(text, {"model": model.name, "digest": model.digest, "thresholds": thresholds})
+    )
+    return "\n".join([done, *unproven])
 
 
 def _score(flags: argparse.Namespace) -> Result:
@@ -175,6 +185,8 @@ def _demo(flags: argparse.Namespace) -> Result:
             out=out / "model",
             threads=threads(),
             memory=DEFAULT_MEMORY,
+            # a small population has too few labels to prove the usual rate
+            tolerances=Tolerances(max(Tolerances().false_links, PROVEN_BY_DEMO / flags.citizens)),
         ),
         progress=progress,
     )
@@ -188,6 +200,7 @@ def _demo(flags: argparse.Namespace) -> Result:
     reports.report(out / "run", "province", out / "provinces.html", language=flags.lang)
     text = [
         population.as_table(made.figures, flags.lang),
+        _proven(model, out / "model", flags.lang),
         _summary(manifest, out / "run", flags.lang),
         measured(found, out / "evaluation", flags.lang),
         say("report.done", flags.lang, out=out / "provinces.html"),
