@@ -189,6 +189,8 @@ def _reasons(
         return [("explain.forgone" if decision["decision"] == "review" else "explain.no_candidate", {})]
     best = candidates[0]
     reasons = [_reason(decision, candidates, model)]
+    if decision["decision"] == "review" and decision["caution"] and (caution := _caution(decision)) not in reasons:
+        reasons.append(caution)
     # an interaction corrects other weights: in a list of what speaks for or against, a clerk would misread it
     plain = {comparison.name for comparison in model.specification.comparisons if not comparison.is_interaction}
     said = [line for line in best.comparisons if line.bits and line.comparison in plain]
@@ -201,22 +203,26 @@ def _reasons(
     return reasons
 
 
+def _caution(decision: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    key = f"caution.{decision['caution']}"
+    return (key, {}) if key in catalogue() else ("explain.caution", {"caution": decision["caution"].replace("_", " ")})
+
+
 def _reason(
     decision: dict[str, Any], candidates: tuple[CandidateExplanation, ...], model: Model
 ) -> tuple[str, dict[str, Any]]:
     """Why a dose with candidates was decided as it was."""
     best, margin = candidates[0], decision["margin"]
     accept = model.thresholds.accept[decision["stratum"]]
-    facts = {"probability": f"{best.probability:.6f}", "threshold": f"{accept:.6f}"}
+    lowest = min(model.thresholds.accept.values())
+    # what a caution keeps from being accepted is told apart
+    facts = {"probability": f"{best.probability:.6f}", "threshold": f"{min(accept, lowest):.6f}"}
     if decision["decision"] == "accept":
         return "explain.accept", facts
     if decision["decision"] == "no_match":
         return "explain.no_match", {"threshold": f"{model.thresholds.review:.4f}"}
-    if decision["caution"] is not None and best.probability >= min(model.thresholds.accept.values()):
-        key = f"caution.{decision['caution']}"
-        return (
-            (key, {}) if key in catalogue() else ("explain.caution", {"caution": decision["caution"].replace("_", " ")})
-        )
+    if decision["caution"] is not None and best.probability >= lowest:
+        return _caution(decision)
     if margin is not None and margin < TIE_BITS:
         return "explain.tie", facts
     if margin is not None and margin < CLOSE_BITS and candidates[1].probability > UNLIKELY:

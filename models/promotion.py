@@ -26,7 +26,7 @@ DEFAULT = "dose_citizen"
 """The shipped model that runs take while nothing is promoted."""
 
 RECORD = "promotions.jsonl"
-PARTS = ("splink.json", "card.md", "charts")
+PARTS = ("splink.json", "card.md", "card.vi.md", "charts")
 """What is copied of a model folder beside ``model.json``: never anything else that lies there."""
 
 MAY_LACK = frozenset({"replaced", "because", "verdict", "comparison"})
@@ -158,12 +158,26 @@ def read_verdict(path: Path) -> Verdict:
 
 
 def promote(
-    folder: Path, source: Path, *, by: str, because: str | None = None, verdict: Verdict | None = None
+    folder: Path,
+    source: Path,
+    *,
+    by: str,
+    because: str | None = None,
+    verdict: Verdict | None = None,
+    in_use: str | None = None,
 ) -> Promotion | None:
     """Copy a model folder to the folder of promoted models and record that runs take it from now on.
 
-    Two promotions at once happen one after the other. Where a model is promoted already, another takes its place when
-    a comparison of the two says that it is better, or when ``because`` says why.
+    Two promotions at once happen one after the other. Where a model is in use already, another takes its place when a
+    comparison of the two says that it is better, or when ``because`` says why.
+
+    Args:
+        folder: of the promoted models.
+        source: the model folder.
+        by: who.
+        because: why.
+        verdict: of a comparison of the model in use with this one.
+        in_use: digest of the model that runs take before any is promoted; None where they take none.
 
     Returns:
         The promotion; None where this model is the promoted one already.
@@ -178,24 +192,26 @@ def promote(
         raise PromotionError("empty", flag="--because" if by else "--by")
     model = Model.read(source)
     written = datetime.fromtimestamp((source / "model.json").stat().st_mtime, UTC)
-    if verdict and verdict.b != model.digest:
-        raise PromotionError("other_model", found=verdict.b[:12], digest=model.digest[:12])
-    if verdict and verdict.verdict != "better" and not because:
-        raise PromotionError(verdict.verdict)
     with _locked(folder) as record:
         last = _parsed(record).last
-        now = _digest_now(last, folder) if last else None
-        if now == model.digest:
+        now = _digest_now(last, folder) if last else in_use
+        if last and now == model.digest:
             return None
-        if last and now and verdict and verdict.a != now:
+        if verdict and verdict.b != model.digest:
+            raise PromotionError("other_model", found=verdict.b[:12], digest=model.digest[:12])
+        if verdict and verdict.verdict != "better" and not because:
+            raise PromotionError(verdict.verdict)
+        if now and verdict and verdict.a != now:
             raise PromotionError("outdated", found=verdict.a[:12], digest=now[:12])
-        if last and not because and not (now and verdict):
-            raise PromotionError("no_comparison" if now else "damaged", path=folder / last.folder)
+        if last and not now and not because:
+            raise PromotionError("damaged", path=folder / last.folder)
+        if now and now != model.digest and not (because or verdict):
+            raise PromotionError("no_comparison")
         promotion = Promotion(
             name=model.name,
             digest=model.digest,
             written_at=written.isoformat(timespec="seconds"),
-            replaced=last.digest if last else None,
+            replaced=last.digest if last else in_use,
             by=by,
             at=datetime.now(UTC).isoformat(timespec="seconds"),
             because=because,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from linkage.deciding import WEAKEST
 from models import CAUTION, Model, Registry, Specification, Thresholds
 from training.calibration import Scored, calibrate_strata, cross_fitted, folds
 from training.dependence import Dependence, measure_dependence
@@ -161,6 +162,9 @@ def learn(
         other = taught(of_pair != each)
         inside = fold[candidates.dose] == each
         weights[inside] = match_weights(other, registry, candidates.vectors.of(inside))
+    # a run does not keep what weighs less
+    kept = weights > WEAKEST
+    candidates, weights = candidates.keep(kept), weights[kept]
     stratum = strata(specification, candidates.vectors, candidates.dose, weights, len(candidates.weight))
     scored = Scored(candidates, weights, stratum)
     outcomes = cross_fitted(scored, names, fold, in_registry)

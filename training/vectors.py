@@ -3,7 +3,7 @@
 Every number here is that of the statements a run executes; cross-fitting and simulations need it many times over.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,15 @@ class Candidates:
     weight: Floats
     has_citizen: Bools
     person: Ints
+
+    def keep(self, candidates: Bools) -> "Candidates":
+        """All doses with some of the candidates; ``candidates`` has shape (candidates,)."""
+        return replace(
+            self,
+            vectors=self.vectors.of(candidates),
+            dose=self.dose[candidates],
+            is_match=self.is_match[candidates],
+        )
 
     def of(self, doses: Bools) -> "Candidates":
         """The candidates of some doses; ``doses`` has shape (doses,)."""

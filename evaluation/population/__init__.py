@@ -28,7 +28,7 @@ import pyarrow.parquet
 
 from evaluation.population.arrays import keep, texts
 from evaluation.population.doses import inject
-from evaluation.population.labels import draw, label
+from evaluation.population.labels import draw, hold_apart, label
 from evaluation.population.names import vocabulary
 from evaluation.population.people import found_households
 from evaluation.population.places import settle
@@ -72,7 +72,7 @@ def synthesise(
 ) -> PopulationReport:
     """Write the folder ``out``: citizens, doses, truth, labels (CSV or Parquet) and targets.json.
 
-    ``truth`` has, beside its usual columns, ``labelled``: 1 for the doses of persons who are in ``labels``,
+    ``truth`` has, beside its usual columns, ``labelled``: 1 for the doses of persons held apart for labels,
     which an evaluation leaves out; ``twin``: 1 for those of a twin; and ``details``: how the typed record stands
     against the registry (`targets.DETAILS`). The folder appears whole or not at all; the same arguments give the
     same bytes.
@@ -135,9 +135,9 @@ def _tables(citizens: int, doses: int, seed: int, progress: Progress) -> tuple[d
         twins = int(((people.twin >= 0) & ~absent).sum()) / 2 / citizens
         figures = measure(connection, twins)
         seen = [row[0] for row in connection.execute("SELECT class FROM seen ORDER BY dose_id").fetchall()]
-    drawn, weights = draw(injected, texts(seen), world, streams[7])
+    held = hold_apart(injected.person, streams[7])
+    drawn, weights = draw(injected, texts(seen), held, world, streams[7])
     labels = label(injected, drawn, weights, world)
-    labelled = np.isin(injected.person, injected.person[drawn]).astype(np.int64)
     details = [DETAILS[name] for name in seen]
-    truth = pa.table(columns | {"labelled": pa.array(labelled), "details": pa.array(details)})
+    truth = pa.table(columns | {"labelled": pa.array(held.astype(np.int64)), "details": pa.array(details)})
     return {"citizens": registry, "doses": injected.table, "truth": truth, "labels": labels}, figures

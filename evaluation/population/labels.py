@@ -1,8 +1,9 @@
 """Labels like those of a clerical sample: doses drawn by stratum, with their hard negatives.
 
-Within a stratum every STEPth dose is drawn, from a random one on, in a random order of persons: each dose has the same
-probability, and no person has two doses of a stratum drawn; the weight of a pair is 1 ÷ that probability (systematic
-sampling: Cochran 1977, section 8.1). The clerk makes no error. The negatives are those a clerk would be shown: the
+They are of persons held apart at random, so that all others are like anybody. Of the doses of a stratum every so many
+is drawn, from a random one on, in a random order of persons, so that few persons have two of them drawn; the weight of
+a pair is 1 ÷ the probability of its dose, of being held apart and drawn (systematic sampling: Cochran 1977, section
+8.1). The clerk makes no error. The negatives are those a clerk would be shown: the
 owner of the typed number, the twin, namesakes, members of the household. A foreigner or an absent person has negatives
 only; with nobody alike, a row without a citizen says so.
 """
@@ -10,20 +11,29 @@ only; with nobody alike, a row without a citizen says so.
 import numpy as np
 import pyarrow as pa
 
-from evaluation.population.arrays import Floats, Ints, Texts, texts, years
+from evaluation.population.arrays import Flags, Floats, Ints, Texts, texts, years
 from evaluation.population.doses import Doses
 from evaluation.population.registry import World
 from evaluation.population.targets import DIFFERS, EXACT, MALFORMED, NONE
 
+HELD_APART, MOST_PERSONS = 0.5, 150_000
 MOST_DOSES = 30_000
-LEAST_STEP = 4.0
+LEAST_STEP = 2.0
 STRATA = {EXACT: 0.45, DIFFERS: 0.20, MALFORMED: 0.14, NONE: 0.17, "not in the registry": 0.04}
 NEGATIVES = 5
 NEAR_YEARS = 3
 
 
-def draw(doses: Doses, seen: Texts, world: World, rng: np.random.Generator) -> tuple[Ints, Floats]:
-    """The doses that are labelled, ascending, and their weights."""
+def hold_apart(person: Ints, rng: np.random.Generator) -> Flags:
+    """Which doses belong to the persons whose labels train the model."""
+    distinct, which = np.unique(person, return_inverse=True)
+    chosen = np.zeros(len(distinct), dtype=bool)
+    chosen[rng.permutation(len(distinct))[: min(round(HELD_APART * len(distinct)), MOST_PERSONS)]] = True
+    return chosen[which]
+
+
+def draw(doses: Doses, seen: Texts, held: Flags, world: World, rng: np.random.Generator) -> tuple[Ints, Floats]:
+    """The doses that are labelled, of those of persons held apart, ascending, and their weights."""
     person, registered = doses.person, world.registered
     known = (person >= 0) & registered[np.maximum(person, 0)]
     stratum = np.where(known, seen, "not in the registry")
@@ -31,12 +41,13 @@ def draw(doses: Doses, seen: Texts, world: World, rng: np.random.Generator) -> t
     place = rng.permutation(len(distinct))[which]
     drawn, weights = [], []
     for name, share in STRATA.items():
-        members = np.flatnonzero(stratum == name)
+        every = np.count_nonzero(stratum == name)
+        members = np.flatnonzero(held & (stratum == name))
         members = members[np.argsort(place[members], kind="stable")]
         step = max(LEAST_STEP, len(members) / (share * MOST_DOSES))
         chosen = np.floor(np.arange(rng.random() * step, len(members), step)).astype(np.int64)
         drawn.append(members[chosen])
-        weights.append(np.full(len(chosen), step))
+        weights.append(np.full(len(chosen), every / max(1, len(chosen))))
     index = np.concatenate(drawn)
     order = np.argsort(index)
     return index[order], np.concatenate(weights)[order]

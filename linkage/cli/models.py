@@ -16,7 +16,7 @@ from linkage.cli.flags import ENGINE, OUT, TABLES, Command, Flag, Group, Result,
 from linkage.errors import UserError
 from linkage.messages import say, word
 from linkage.progress import Terminal
-from linkage.reports.pages import count, percent
+from linkage.reports.pages import at_most, count, percent
 from models import Model, ModelError, promotion
 
 
@@ -123,7 +123,8 @@ def _proof(evidence: Mapping[str, Any], language: str, stratum: str | None = Non
     found = _measured(evidence, stratum)
     doses, errors = (_number(found.get(key), language) for key in ("doses", "errors"))
     bound = found.get("bound")
-    return percent(bound if found.get("doses") else None, language), doses, errors
+    proven = at_most(bound, language) if found.get("doses") and bound else "–"
+    return proven, doses, errors
 
 
 def _measured(evidence: Mapping[str, Any], stratum: str | None = None) -> Mapping[str, Any]:
@@ -157,7 +158,7 @@ def _list(flags: argparse.Namespace) -> Result:
             row["digest"][:12],
             (row["written_at"] or "–")[:10],
             _number(row["labels"], language),
-            percent(row["proven"], language),
+            at_most(row["proven"], language) if row["proven"] else "–",
             say(f"model.{row['state']}", language),
         )
         for row in models
@@ -212,7 +213,14 @@ def _promote(flags: argparse.Namespace) -> Result:
     with _promotions():
         verdict = promotion.read_verdict(flags.comparison) if flags.comparison else None
         before = promotion.read_history(_promoted())
-        done = promotion.promote(_promoted(), source, by=flags.by or _login(), because=flags.because, verdict=verdict)
+        done = promotion.promote(
+            _promoted(),
+            source,
+            by=flags.by or _login(),
+            because=flags.because,
+            verdict=verdict,
+            in_use=read_model(promotion.DEFAULT).digest,
+        )
     if done is None:
         text = say("promote.already", language, name=model.name, digest=model.digest[:12])
         return Result(text, {"promoted": False, "digest": model.digest})

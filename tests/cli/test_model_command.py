@@ -63,8 +63,11 @@ def test_from_two_models_to_the_one_that_score_takes(
     another, fresh = second
     tables = _tables(small_population)
     first, new = Model.read(trained_folder), Model.read(another)
-    status, out, _ = said("model", "promote", trained_folder, "--by", "Lan", "--json")
-    assert (status, _json(out)["digest"], _json(out)["replaced"]) == (0, first.digest, None)
+    shipped = _json(said("model", "show", "dose_citizen", "--json")[1])["digest"]
+    status, _, err = said("model", "promote", trained_folder, "--by", "Lan")
+    assert (status, "linkage model compare" in err) == (2, True)
+    status, out, _ = said("model", "promote", trained_folder, "--by", "Lan", "--because", "our own", "--json")
+    assert (status, _json(out)["digest"], _json(out)["replaced"]) == (0, first.digest, shipped)
     status, out, _ = said("model", "promote", trained_folder)
     assert (status, first.digest[:12] in out) == (0, True)
 
