@@ -31,7 +31,7 @@ from linkage.errors import UserError
 from linkage.explain import explain
 from linkage.messages import say, word
 from linkage.progress import Progress, Terminal
-from linkage.reports.pages import count, percent
+from linkage.reports.pages import at_most, count, percent
 from linkage.run import ScoreJob, score
 from linkage.specification import read_specification
 from linkage.tables import refuse_to_overwrite
@@ -104,7 +104,7 @@ def _proven(model: Model, out: Path, language: str) -> str:
         digest=model.digest[:12],
         accepted=count(false_links["doses"], language),
         false_links=count(false_links["errors"], language),
-        claim=count(int(1 / false_links["bound"]), language),
+        claim=at_most(false_links["bound"], language),
         accepted_share=percent(thresholds["accepted_share"], language),
         review_share=percent(thresholds["review_share"], language),
     )

@@ -23,6 +23,7 @@ def environment(language: str, *packages: str) -> Environment:
     pages.globals["say"] = lambda key, **facts: say(key, language, **facts)
     pages.filters["count"] = partial(count, language=language)
     pages.filters["percent"] = partial(percent, language=language)
+    pages.filters["at_most"] = partial(at_most, language=language)
     return pages
 
 
@@ -40,6 +41,19 @@ def percent(share: float | None, language: str) -> str:
     while decimals < 5 and 0 < left < 10 ** (1 - decimals):
         decimals += 1
     return localised(f"{share * 100:,.{decimals}f}", language) + "\u00a0%"
+
+
+def at_most(rate: float, language: str) -> str:
+    """A rate that is proven or tolerated as "1 in 2,520", N rounded down to three digits: no more than is shown.
+
+    Args:
+        rate: above 0.
+        language: ``en`` or ``vi``.
+    """
+    # 1 / (1 / 2500) may end just below 2500
+    whole = int(1 / rate * (1 + 1e-9))
+    step = 10 ** max(len(str(whole)) - 3, 0)
+    return say("one_in", language, number=count(whole // step * step, language))
 
 
 def localised(number: str, language: str) -> str:
