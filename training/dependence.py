@@ -68,8 +68,8 @@ class Combination:
 
     Attributes:
         matches, non_matches: labelled pairs on both levels.
-        lift_matches, lift_others: of the matches, and of the citizens who are not the dose's own; 0 where fewer than
-            ``ENOUGH`` pairs are seen and expected.
+        lift_matches, lift_others: of the matches, and of the citizens who are not the dose's own; at least
+            ``ENOUGH`` pairs are seen or expected.
         excess: bits by which the sum of both weights exceeds their joint weight. Above 0 it says too much for a match.
         left: the excess once the interactions of the specification are in the sum, as they are on average there.
     """
@@ -221,7 +221,7 @@ def _entropy(share: Floats) -> float:
 
 
 def _lifts(table: _Table) -> tuple[Floats, Floats, Floats]:
-    """Lift of every combination with its 95 % interval, 0 where too few pairs are seen and expected.
+    """Lift of every combination with its 95 % interval; 0, and anything, where too few pairs are seen and expected.
 
     The weighted number seen is a sum of Poisson numbers about lift times the number expected: limits of
     `linkage.intervals` (Fay & Feuer 1997); half a pair is added to the estimate, which keeps it finite (Brown, Cai &
@@ -230,7 +230,7 @@ def _lifts(table: _Table) -> tuple[Floats, Floats, Floats]:
     total = table.weight.sum()
     if total == 0:
         nothing = np.zeros_like(table.weight)
-        return nothing, nothing, nothing
+        return nothing, nothing - np.inf, nothing + np.inf
     seen, variance, largest = table.weight, table.squares, table.largest
     expected = np.outer(seen.sum(axis=1), seen.sum(axis=0)) / total
     pair = np.divide(variance, seen, out=np.full_like(seen, largest), where=seen > 0)
@@ -241,7 +241,7 @@ def _lifts(table: _Table) -> tuple[Floats, Floats, Floats]:
     # nothing seen has no lower end: ten bits are as good as none
     ends = (np.where(enough, end / over, 1.0) for end in (estimate, np.maximum(low, estimate / 1024), high))
     of_estimate, of_low, of_high = (np.log2(end) for end in ends)
-    return of_estimate, of_low, of_high
+    return of_estimate, np.where(enough, of_low, -np.inf), np.where(enough, of_high, np.inf)
 
 
 def _combinations(
