@@ -1,7 +1,17 @@
 """What a Fellegi–Sunter model is: comparisons, levels, m, u, prior, calibration, thresholds."""
 
 from models.checking import CAUTION, OTHER, SpecificationError
-from models.model import NEVER, Calibration, LevelParameters, Model, ModelError, Registry, Thresholds
+from models.model import (
+    LONGEST_NAME,
+    NEVER,
+    Calibration,
+    LevelParameters,
+    Model,
+    ModelError,
+    Registry,
+    Thresholds,
+    is_name,
+)
 from models.specification import (
     BlockingRule,
     Caution,
@@ -17,6 +27,7 @@ from models.splink import to_splink
 
 __all__ = [
     "CAUTION",
+    "LONGEST_NAME",
     "NEVER",
     "OTHER",
     "BlockingRule",
@@ -33,6 +44,7 @@ __all__ = [
     "SpecificationError",
     "Stratum",
     "Thresholds",
+    "is_name",
     "load",
     "read_columns",
     "to_splink",

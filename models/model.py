@@ -21,6 +21,15 @@ NEVER = math.nextafter(1, 2)
 """An accept threshold that no probability reaches, not even one that rounds to 1."""
 
 
+LONGEST_NAME = 100
+_NAME = re.compile(rf"[\w. -]{{1,{LONGEST_NAME}}}")
+
+
+def is_name(name: str) -> bool:
+    """Whether a model may be called so: at most ``LONGEST_NAME`` letters, digits, spaces and ``. - _``."""
+    return _NAME.fullmatch(name) is not None
+
+
 class ModelError(ValueError):
     """A model file that cannot be used; the text says why."""
 
@@ -245,8 +254,10 @@ _MIGRATIONS = (_from_1,)
 
 def _check(model: Model) -> None:
     """Raise ValueError where a number would make a decision meaningless, KeyError where one is missing."""
-    if not re.fullmatch(r"[\w. -]{1,100}", model.name):
-        raise ValueError("its name must be letters, digits, spaces, points, dashes and underscores")
+    if not is_name(model.name):
+        raise ValueError(
+            f"its name must be at most {LONGEST_NAME} letters, digits, spaces, points, dashes, underscores"
+        )
     if not isinstance(model.evidence, dict):
         raise TypeError("its evidence is no object")
     if not model.specification.comparisons:

@@ -17,7 +17,7 @@ from linkage.standardise import standardise
 from linkage.tables import CITIZENS, DOSES, LABELS, TableReport, TableSchema, read_table
 from linkage.tables.labels import check_labels
 from linkage.workspace import Workspace
-from models import Model, Specification
+from models import LONGEST_NAME, Model, Specification, is_name
 from training.arrays import RANDOM_PAIRS, find_pairs, read_candidates, read_unlabelled, score_candidates
 from training.card import write_card
 from training.labels import LabelCounts, labelled_keys
@@ -71,14 +71,16 @@ class _Prepared:
 
 
 def train(job: TrainJob, *, progress: Progress = silent) -> Model:
-    """Learn a model and write the folder MODEL: ``model.json``, ``splink.json``, ``card.md`` and ``charts/``.
+    """Learn a model and write the folder MODEL: ``model.json``, ``splink.json``, the cards and ``charts/``.
 
     Every labelled person gives m and u, and every one is judged by parameters and calibrations that the persons of
     other folds gave: probabilities, reliability and thresholds are out of fold, the model itself is of all labels.
 
     Raises:
-        UserError: an input cannot be used, MODEL exists, the labels are too few, or prove too little.
+        UserError: an input cannot be used, MODEL exists or cannot be a model's name, the labels are too few, or prove too little.
     """
+    if not is_name(job.out.name):
+        raise UserError("train.bad_name", out=job.out, longest=LONGEST_NAME)
     for flag, found in (
         ("--max-false-link-rate", job.tolerances.false_links),
         ("--max-false-link-rate-of-a-stratum", job.tolerances.false_links_of_a_stratum),
@@ -91,7 +93,7 @@ def train(job: TrainJob, *, progress: Progress = silent) -> Model:
         {},
         resume=None,
         force=job.force,
-        ours=frozenset({"model.json", "splink.json", "card.md", "charts"}),
+        ours=frozenset({"model.json", "splink.json", "card.md", "card.vi.md", "charts"}),
         threads=job.threads,
         memory=job.memory,
     )

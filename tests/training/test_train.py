@@ -13,8 +13,8 @@ from splink import SettingsCreator
 
 from linkage.errors import UserError
 from linkage.messages import LANGUAGES, say
-from models import CAUTION, NEVER, Model
-from training import Tolerances
+from models import CAUTION, NEVER, Model, load
+from training import Tolerances, TrainJob, train
 
 Train = Callable[..., Path]
 Rows = list[dict[str, str]]
@@ -222,3 +222,13 @@ def test_labels_whose_matches_are_all_unknown_are_refused(
     with pytest.raises(UserError) as raised:
         train_small(written(rows, tmp_path))
     assert raised.value.key.startswith("labels.")
+
+
+@pytest.mark.parametrize("name", ["M(1)", "m" * 101, "a\nb"])
+def test_a_name_that_no_model_may_have_is_refused_before_anything_is_read(name: str, tmp_path: Path) -> None:
+    missing = str(tmp_path / "none.csv")
+    job = TrainJob(missing, missing, missing, load("dose_citizen"), tmp_path / name, threads=1, memory="1GB")
+    with pytest.raises(UserError) as raised:
+        train(job)
+    assert raised.value.key == "train.bad_name"
+    assert list(tmp_path.iterdir()) == []
