@@ -120,12 +120,13 @@ def _drift_facts(drift: Drift | None, language: str) -> dict[str, Any]:
     """What the part of a page about drift needs."""
     if drift is None:
         return {"drift": None}
+    starts = words.score_starts(drift)
     return {
         "drift": drift,
         "sentences": words.drifted(drift, language),
         "scores": Markup(scores_chart(drift.reference_bits, drift.bits, language)),  # noqa: S704 — as above
         "aspect": lambda name: words.aspect(name, language),
-        "value": lambda of, name: words.value(of, name, language),
+        "value": lambda of, name: words.value(of, name, starts, language),
         "unit_name": words.unit_name,
         "decimal": lambda number: localised(f"{number:,.3f}", language),
         "fewest": FEWEST_DOSES,

@@ -45,14 +45,14 @@ RECORD = {
 """What is shown of both sides, as typed: the dose's expression and the citizen's."""
 
 LABEL = ("dose_id", "citizen_id", "is_match")
-REST = ("reviewer", "decided_at", "weight", "draw", "rank", "stratum")
+REST = ("reviewer", "decided_at", "weight", "draw", "rank", "cell")
 
 
 def write_review_file(connection: duckdb.DuckDBPyConnection, out: Path, draw: str, language: str) -> int:
     """Write the drawn doses with their best candidates; returns the number of rows.
 
-    A dose without a candidate has one row with an empty citizen_id. ``stratum`` is the number of the cell, which tells
-    a clerk nothing.
+    A dose without a candidate has one row with an empty citizen_id. ``cell`` is the number of the cell of the draw,
+    which tells a clerk nothing.
 
     Args:
         connection: holds ``chosen`` (``number``, ``dose_id``, ``cell``, ``weight``), ``candidates``, ``doses`` and

@@ -111,8 +111,10 @@ def _changes(found: Comparison) -> Mapping[str, int]:
 
 def _label(by: str, name: str, language: str) -> str:
     """A part as users call it; a dose without a value, or without a candidate, has none."""
+    if by == "id_kind":
+        return word(f"id_kind.{name or 'none'}", language)
     if not name:
-        return say("evaluation_none", language)
+        return say("drift_no_candidate" if by.startswith("stratum") else "evaluation_none", language)
     if by == "province":
         return next((full for code, full in units.rows("provinces", "code", "name") if code == name), name)
     return word(f"stratum.{name}", language) if by.startswith("stratum") else name
@@ -136,8 +138,10 @@ def _changes_chart(found: Comparison, language: str) -> str:
 
 
 def _strata_chart(found: Comparison, language: str) -> str:
-    """Share of doses accepted in each stratum of A, under A and under B."""
-    strata = [unit for unit in found.units if unit.by == "stratum_a"]
+    """Share of doses accepted in each stratum of A, under A and under B; not of doses without a candidate in both."""
+    strata = [
+        unit for unit in found.units if unit.by == "stratum_a" and (unit.name or unit.accepted_a or unit.accepted_b)
+    ]
     names = [fill(_label("stratum", unit.name, language), WIDTH) for unit in strata]
 
     def draw(axes: Axes) -> None:

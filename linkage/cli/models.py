@@ -85,7 +85,7 @@ def _show(flags: argparse.Namespace) -> Result:
     model, language = read_model(flags.name), flags.lang
     strata = [
         (
-            stratum,
+            word(f"stratum.{stratum}", language),
             f"{accept:.6f}" if accept <= 1 else say("model.never", language),
             *_proof(model.evidence, language, stratum),
         )
@@ -151,12 +151,12 @@ def _list(flags: argparse.Namespace) -> Result:
     with _promotions():
         history = promotion.read_history(_promoted())
     models = [*_shipped_rows(in_use=history.last is None), *_promoted_rows(history)]
-    heads = _say(("model", "digest", "written", "labels", "proven", ""), language)
+    heads = _say(("model", "digest", "promoted", "labels", "proven", ""), language)
     rows = [
         (
             row["name"],
             row["digest"][:12],
-            (row["written_at"] or "–")[:10],
+            (row["promoted_at"] or "–")[:10],
             _number(row["labels"], language),
             at_most(row["proven"], language) if row["proven"] else "–",
             say(f"model.{row['state']}", language),
@@ -202,6 +202,7 @@ def _row(model: Model | None, name: str, state: str, promoted: promotion.Promoti
         "digest": model.digest if model else promoted.digest if promoted else "",
         "state": state,
         "written_at": promoted.written_at if promoted else None,
+        "promoted_at": promoted.at if promoted else None,
         "labels": _labels(model) if model else None,
         "proven": found.get("bound") if found.get("doses") else None,
     }

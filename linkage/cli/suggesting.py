@@ -7,7 +7,7 @@ from pathlib import Path
 
 from linkage.cli.flags import Flag, Result, natural
 from linkage.errors import UserError
-from linkage.messages import say
+from linkage.messages import say, word
 from linkage.reports.pages import count
 from training.suggest import Suggested, suggest
 
@@ -45,7 +45,8 @@ def suggest_doses(flags: argparse.Namespace) -> Result:
 def _as_text(found: Suggested, out: Path, language: str) -> str:
     lines = [f"{'':<44}{say('suggest.doses', language):>14}{say('suggest.drawn', language):>14}"]
     for (decision, evidence), cells in groupby(found.cells, key=lambda cell: (cell.decision, cell.evidence)):
-        name = f"{say(f'decision.{decision}', language)}, {evidence or say('suggest.without_candidate', language)}"
+        stratum = word(f"stratum.{evidence}", language) if evidence else say("suggest.without_candidate", language)
+        name = f"{say(f'decision.{decision}', language)}, {stratum}"
         doses, drawn = (sum(numbers) for numbers in zip(*((cell.doses, cell.drawn) for cell in cells), strict=True))
         lines.append(f"{name:<44}{count(doses, language):>14}{count(drawn, language):>14}")
     numbers = {name: count(round(getattr(found, name)), language) for name in NUMBERS}

@@ -59,7 +59,7 @@ def recognise(headers: Sequence[str], schema: TableSchema, columns: Mapping[str,
     for position, (header, name) in enumerate(zip(headers, names, strict=True)):
         column = theirs.get(name) or known.get(name)
         if column is None:
-            unknown += [_shown(header)] if header.strip() else []
+            unknown += [_shown(header)] if header.strip() and not re.fullmatch(schema.unread, header.strip()) else []
         elif column in positions:
             first = _shown(headers[positions[column]])
             raise UserError("same_column_twice", file=file, first=first, second=_shown(header), column=column)

@@ -13,7 +13,8 @@ class TableSchema:
     """The columns of an input table.
 
     ``id_column`` is never empty in a usable row; ``unique`` says that it occurs once; ``filled`` lists the
-    other columns that must not be empty, each with the problem that is written when it is.
+    other columns that must not be empty, each with the problem that is written when it is. Columns whose header
+    is ``unread``, a regular expression, are known and not read: no notice names them.
     """
 
     name: str
@@ -22,6 +23,7 @@ class TableSchema:
     columns: tuple[str, ...]
     unique: bool
     filled: tuple[tuple[str, str], ...] = ()
+    unread: str = ""
 
 
 DOSES = TableSchema(
@@ -81,6 +83,7 @@ LABELS = TableSchema(
     required=("dose_id", "citizen_id", "is_match"),
     columns=("dose_id", "citizen_id", "is_match", "weight", "reviewer", "decided_at", "draw"),
     unique=False,
+    unread="rank|cell|(dose|registry|mũi tiêm|dân cư): .*",
 )
 
 TRUTH = TableSchema(
