@@ -77,7 +77,8 @@ def train(job: TrainJob, *, progress: Progress = silent) -> Model:
     other folds gave: probabilities, reliability and thresholds are out of fold, the model itself is of all labels.
 
     Raises:
-        UserError: an input cannot be used, MODEL exists or cannot be a model's name, the labels are too few, or prove too little.
+        UserError: an input cannot be used, MODEL exists or is no name for a model, the labels are too few, or prove
+            too little.
     """
     if not is_name(job.out.name):
         raise UserError("train.bad_name", out=job.out, longest=LONGEST_NAME)
