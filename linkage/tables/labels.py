@@ -50,10 +50,12 @@ def type_labels(connection: duckdb.DuckDBPyConnection, path: str | Path, files: 
         files: the files read, so that a message names the right one.
 
     Raises:
-        UserError: a value of ``is_match`` or ``weight`` cannot be read, or a match has no citizen.
+        UserError: a value of ``citizen_id``, ``is_match`` or ``weight`` cannot be read, or a match has no citizen.
     """
     connection.execute(ROWS)
     for key, bad in (
+        # a spreadsheet has thrown the last digits away: whom it names cannot be known
+        ("labels.damaged_citizen_id", r"regexp_full_match(citizen_id, '\d+([.,]\d+)?[eE]\+\d+')"),
         ("labels.bad_is_match", "is_match IS NULL AND NOT undecided"),
         ("labels.bad_weight", "NOT unweighted AND NOT coalesce(weight > 0 AND weight <= 1e12, false)"),
         ("labels.match_of_none", "is_match AND citizen_id IS NULL"),

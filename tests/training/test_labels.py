@@ -53,7 +53,7 @@ GOOD: Labels = [("D0", "C0", "1", ""), ("D0", "C1", "0", "2.5")]
     ("column", "value"),
     [
         *(("is_match", value) for value in ("2", "maybe", "-1", "1?")),
-        *(("weight", value) for value in ("0", "-1", "nan", "inf", "1e999", "many", "1.234.5")),
+        *(("weight", value) for value in ("0", "-1", "nan", "inf", "1e999", "1.1e12", "many", "1.234.5")),
     ],
 )
 def test_a_value_that_cannot_be_read_is_named_by_row(
@@ -66,6 +66,17 @@ def test_a_value_that_cannot_be_read_is_named_by_row(
     assert raised.value.facts == {"path": tmp_path / "labels.csv", "row": 4}
     assert "labels.csv" in str(raised.value)
     assert "4" in str(raised.value)
+
+
+@pytest.mark.parametrize("number", ["7.9084E+10", "7,9084e+10", "79E+9", " 7.9E+10 "])
+@pytest.mark.parametrize("answer", ["1", "0"])
+def test_a_citizen_id_that_a_spreadsheet_damaged_is_named_by_row(
+    database: duckdb.DuckDBPyConnection, tmp_path: Path, number: str, answer: str
+) -> None:
+    with pytest.raises(UserError) as raised:
+        check(database, [*GOOD, ("D1", f'"{number}"', answer, "")], tmp_path)
+    assert raised.value.key == "labels.damaged_citizen_id"
+    assert raised.value.facts == {"path": tmp_path / "labels.csv", "row": 4}
 
 
 @pytest.mark.parametrize("yes", ["1", "1.0", "true", "TRUE", "Yes", "y", "t", "Có", " 1 "])
