@@ -44,8 +44,8 @@ def drifted(drift: Drift, language: str) -> list[str]:
     now, before = drift.citizens, drift.reference_citizens
     if now and before and not 1 / REGISTRY_WITHIN <= now / before <= REGISTRY_WITHIN:
         bits = localised(f"{math.log2(before / now):+.1f}", language)
-        facts = {"now": count(now, language), "before": count(before, language)}
-        sentences.append(say("drift_registry", language, bits=bits, **facts))
+        sizes = {"now": count(now, language), "before": count(before, language)}
+        sentences.append(say("drift_registry", language, bits=bits, **sizes))
     for kind, standing_out in drift.units.standing_out.items():
         if standing_out:
             names = [_departed(unit, language) for unit in drift.units.worst if unit.kind == kind][:NAMED]

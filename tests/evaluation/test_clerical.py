@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from evaluation import Clerical, estimate
-from evaluation.clerical import measure_sample
+from evaluation.clerical import BANDS, measure_sample
 from evaluation.intervals import Share, Weighted, share, weighted_share
-from evaluation.words import sampled
+from evaluation.words import band, sampled
 from linkage.cli import main
 from linkage.errors import UserError
 
@@ -349,6 +349,13 @@ def test_a_page_loads_nothing(write_run: WriteRun, tmp_path: Path, language: str
     assert not [word for word in ("src=", "@import", "<link", "url(http") if word in page]
     stored = json.loads((tmp_path / "out" / "evaluation.json").read_text(encoding="utf-8"))
     assert stored == json.loads(json.dumps(found.as_dict()))
+
+
+def test_bands_are_said_from_end_to_end() -> None:
+    said = [band(repr(least), "vi").removesuffix("\u00a0%") for least in BANDS]
+    ends = [text.split(" – ") for text in said]
+    assert [end for _, end in ends[:-1]] == [start for start, _ in ends[1:]]
+    assert (ends[0][0], ends[-1]) == ("0", ["99,99", "100"])
 
 
 def test_the_command(write_run: WriteRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -248,6 +248,8 @@ def test_every_dose_is_counted_once_and_labels_that_trained_give_no_verdict(
     for language in LANGUAGES:
         page = render(found, language)
         assert found.examples[0].dose_id in page
+        assert not [kind for kind in ("cccd", "cmnd", "placeholder") if f">{kind}<" in page]
+        assert page.count("<li>") == len(("better", "worse", "not enough data"))
         assert "<script" not in page
         assert "\n".join(summary(found, language, tmp_path))
 

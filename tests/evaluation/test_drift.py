@@ -1,6 +1,7 @@
 """Drift: what changed is named, what did not is not, and size decides instead of significance."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +16,7 @@ from scipy.stats import chi2_contingency
 from evaluation import check_drift, evaluate
 from evaluation.drift import Drift, binned, compare, measure_drift, score_bins
 from evaluation.stability import CHANGED, chance_of_no_change, freedom, index, indices, odds_ratio
-from evaluation.words import drifted, verdict
+from evaluation.words import drifted, value, verdict
 from linkage.cli import main
 from linkage.errors import UserError
 from linkage.reports.profile import Profile
@@ -145,6 +146,30 @@ def test_doses_like_the_reference_are_as_trained(write_run: WriteRun) -> None:
     assert [sentence for sentence in drifted(found, "en") if "5,000 citizens" in sentence]
 
 
+def test_a_larger_registry_and_the_bits_it_moves_are_said(write_run: WriteRun) -> None:
+    found = drift_of(write_run, doses(6000))
+    assert any("5,000 citizens" in sentence and "-2.3 bits" in sentence for sentence in drifted(found, "en"))
+    assert any("-2,3 bit" in sentence for sentence in drifted(found, "vi"))
+
+
+@pytest.mark.parametrize(("by", "way"), [(6.0, "up"), (-6.0, "down")])
+def test_it_is_said_which_way_match_weights_went(write_run: WriteRun, by: float, way: str) -> None:
+    rows = [row | {"match_weight": row["match_weight"] + by} if "phone" in row else row for row in doses(6000)]
+    sentences = drifted(drift_of(write_run, rows), "en")
+    [said] = [sentence for sentence in sentences if f"moved {way}" in sentence]
+    now, before = map(float, re.findall(r"\d+\.\d", said))
+    assert (now, before) == pytest.approx((30 + by, 30), abs=0.3)
+    assert not any("moved" in sentence for sentence in drifted(drift_of(write_run, doses(6000)), "en"))
+
+
+@given(starts=st.lists(st.integers(-99, 99), min_size=1, unique=True).map(sorted))
+def test_a_bin_of_match_weights_is_said_from_end_to_end(starts: list[int]) -> None:
+    said = [value("match_weight", str(start), starts, "en") for start in starts]
+    assert said[-1] == f"{starts[-1]} bits and more"
+    for start, after, text in zip(starts, starts[1:], said, strict=False):
+        assert text == (f"below {after} bits" if start == starts[0] else f"{start} to {after} bits")
+
+
 def test_lost_phone_numbers_are_named(write_run: WriteRun) -> None:
     rows = [row | {"phone": "missing"} if "phone" in row else row for row in doses(6000)]
     found = drift_of(write_run, rows)
@@ -186,6 +211,7 @@ def test_the_facility_and_the_week_that_differ_are_named(write_run: WriteRun) ->
     assert (unit.kind, unit.name, departure.aspect, departure.moved.value) == ("facility", "F07", "name", "typo")
     assert departure.moved.run == 1
     assert found.units.standing_out == {"facility": 1, "week": 0}
+    assert any("1 of 30 facilities" in sentence and "F07 (name)" in sentence for sentence in drifted(found, "en"))
     late = [
         row | {"injected_on": "2021-05-03", "phone": "missing"} if n % 9 == 0 else row for n, row in enumerate(rows)
     ]

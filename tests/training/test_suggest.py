@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from evaluation.benchmarks.suggest import Known, as_markdown, compare, draw_chart, draws, labels_needed
 from linkage.cli import main
 from linkage.errors import UserError
-from linkage.messages import LANGUAGES
+from linkage.messages import LANGUAGES, say
 from linkage.tables import LABELS, read_table
 from linkage.tables.labels import check_labels
 from models import Model
@@ -236,9 +236,10 @@ def test_hostile_cells_are_safe_in_a_spreadsheet_and_ids_come_back(a_run: Run, t
         assert [rule.formula1 for rule in sheet.data_validations.dataValidation] == ['"1,0,?"']
 
 
-def test_answers_come_back_as_labels_with_their_weights(a_run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_answers_come_back_as_labels_with_their_weights(a_run: Run, tmp_path: Path, language: str) -> None:
     run, out = a_run(), tmp_path / "labels.csv"
-    found = suggest(run, 30, out, seed=1)
+    found = suggest(run, 30, out, seed=1, language=language)
     with out.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == found.rows
@@ -254,7 +255,7 @@ def test_answers_come_back_as_labels_with_their_weights(a_run: Run, tmp_path: Pa
         connection.execute(
             f"CREATE TABLE citizens AS SELECT row_number() OVER () AS key, * FROM '{run}/citizens.parquet'"
         )
-        read_table(connection, LABELS, str(out))
+        assert read_table(connection, LABELS, str(out)).notices == ()
         check_labels(connection, out)
         counts = labelled_keys(connection)
         kept = dict(
@@ -299,6 +300,8 @@ def test_the_command_says_what_it_drew(
     said = capsys.readouterr().out
     assert "10" in said
     assert str(out) in said
+    assert say("stratum.no_number", language) in said
+    assert "no_number" not in said
     assert main([*flags, "--force", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["drawn"] == sum(cell["drawn"] for cell in found["cells"]) == 10
