@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from linkage.cli import main
-from linkage.messages import LANGUAGES
-from models import Model
+from linkage.messages import LANGUAGES, word
+from models import Model, promotion
 
 
 @pytest.fixture
@@ -106,12 +106,16 @@ def test_from_two_models_to_the_one_that_score_takes(
     assert manifest["model"]["digest"] == new.digest
 
     status, out, _ = said("model", "list", "--json")
-    models = {row["digest"]: row["state"] for row in _json(out)["models"]}
+    models_listed = _json(out)["models"]
+    models = {row["digest"]: row["state"] for row in models_listed}
     assert (models[first.digest], models[new.digest]) == ("replaced", "in_use")
     assert [each["by"] for each in _json(out)["promotions"]] == ["Lan", "Hoa"]
     for language in LANGUAGES:
         status, out, _ = said("model", "list", "--lang", language)
         assert (status, new.digest[:12] in out, "Hoa" in out) == (0, True, True)
+        promoted = {row["name"]: row["promoted_at"] for row in models_listed}
+        assert promoted[promotion.DEFAULT] is None
+        assert all(at[:10] in out for at in promoted.values() if at)
 
 
 def test_a_comparison_without_labels_has_no_verdict(
@@ -132,7 +136,8 @@ def test_a_model_is_shown_as_tables(trained_folder: Path, language: str, said: S
     status, out, _ = said("model", "show", trained_folder, "--lang", language)
     assert status == 0
     lines = {line.split()[0]: line for line in out.splitlines() if line}
-    assert set(model.thresholds.accept) <= set(lines)
+    assert all(word(f"stratum.{stratum}", language) in out for stratum in model.thresholds.accept)
+    assert "number_and_details" not in out
     for comparison, levels in model.parameters.items():
         assert {f"{comparison}.{level}" for level in levels} <= set(lines)
     status, out, _ = said("model", "show", trained_folder, "--json")
