@@ -23,7 +23,7 @@ from linkage.tables import CITIZENS, DOSES, TableReport, TableSchema, discover, 
 from linkage.workspace import Workspace
 from models import Model, Registry
 
-__all__ = ["ScoreJob", "prepare", "score"]
+__all__ = ["ScoreJob", "own_sql", "prepare", "score"]
 
 PARTITION = 500_000
 """Doses scored in one transaction: what --resume loses at most."""
@@ -130,7 +130,7 @@ def prepare(work: Workspace, job: ScoreJob, progress: Progress) -> dict[str, Any
         plan = plan_blocking(connection, specification, job.budget, progress=progress)
         return {"plan": asdict(plan), "registry": asdict(measure_registry(connection, specification))}
 
-    with _usable(job.model):
+    with own_sql("model.sql", job.model.name):
         facts["block"] = work.stage("block", block, again=True)
     return facts
 
@@ -144,7 +144,7 @@ def _score_partitions(work: Workspace, scoring: str, model: Model, progress: Pro
     statement = compile_deciding(model, f"({scoring})")
     [(end,)] = connection.execute("SELECT coalesce(max(key), -1) + 1 FROM doses_compared").fetchall()
     bounds = {"first": 0, "last": -1}
-    with _usable(model):
+    with own_sql("model.sql", model.name):
         work.stage("candidates", lambda: _run(connection, f"CREATE TABLE candidates AS {statement}", bounds))
     for first in range(0, end, PARTITION):
         progress("score", first, end)
@@ -153,13 +153,18 @@ def _score_partitions(work: Workspace, scoring: str, model: Model, progress: Pro
         def insert(bounds: dict[str, int] = bounds) -> None:
             _run(connection, f"INSERT INTO candidates {statement}", bounds)
 
-        work.stage(f"score {first:,}", insert)
+        with own_sql("model.sql", model.name):
+            work.stage(f"score {first:,}", insert)
     progress("score", end, end)
 
 
 @contextmanager
-def _usable(model: Model) -> Iterator[None]:
-    """A model's own SQL that the engine refuses is the model's fault, not ours."""
+def own_sql(key: str, name: str) -> Iterator[None]:
+    """A model's or specification's own SQL that the engine refuses, or that fails on the records, is not our fault.
+
+    Raises:
+        UserError: with ``key``; never with the engine's text, which holds values of records.
+    """
     try:
         yield
     except (
@@ -167,8 +172,12 @@ def _usable(model: Model) -> Iterator[None]:
         duckdb.ParserException,
         duckdb.CatalogException,
         duckdb.PermissionException,
+        duckdb.DataError,
+        duckdb.InvalidInputException,
+        duckdb.InvalidTypeException,
+        duckdb.NotImplementedException,
     ) as error:
-        raise UserError("model.sql", name=model.name) from error
+        raise UserError(key, name=name, kind=type(error).__name__) from error
 
 
 def _run(connection: duckdb.DuckDBPyConnection, sql: str, values: dict[str, int]) -> None:

@@ -12,6 +12,7 @@ from linkage.deciding import WEAKEST, compile_deciding
 from linkage.errors import UserError
 from linkage.progress import Progress, silent
 from linkage.reports.profile import Profile, measure_profile
+from linkage.run import own_sql
 from linkage.scoring import compared_tables, level_name
 from linkage.standardise import standardise
 from linkage.tables import CITIZENS, DOSES, LABELS, TableReport, TableSchema, read_table
@@ -99,7 +100,9 @@ def train(job: TrainJob, *, progress: Progress = silent) -> Model:
         memory=job.memory,
     )
     try:
-        model = _learn(work.connection, job, _prepare(work.connection, job, progress), progress)
+        given = _prepare(work.connection, job, progress)
+        with own_sql("train.sql", job.specification.name):
+            model = _learn(work.connection, job, given, progress)
         (work.result / "model.json").write_text(model.to_json(), encoding="utf-8")
         write_card(work.result, model)
         work.publish()
@@ -133,7 +136,8 @@ def _prepare(connection: duckdb.DuckDBPyConnection, job: TrainJob, progress: Pro
     if counts.positives == 0 or counts.negatives == 0:
         raise UserError("labels.unknown_records", path=job.labels, doses=job.doses, citizens=job.citizens)
     standardise(connection, {"doses": "doses_standardised", "citizens": "citizens_standardised"}, progress=progress)
-    compared_tables(connection, job.specification, progress=progress)
+    with own_sql("train.sql", job.specification.name):
+        compared_tables(connection, job.specification, progress=progress)
     return _Prepared(inputs, counts, doses)
 
 
@@ -214,7 +218,8 @@ def _reference(connection: duckdb.DuckDBPyConnection, model: Model, shift: float
     scored = f"(SELECT * REPLACE ({shifted} AS match_weight) FROM scored WHERE {shifted} > {WEAKEST!r})"
     names = ", ".join(level_name(each, "b") for each in model.specification.comparisons)
     best = (
-        "(SELECT CASE WHEN s.foreign_national AND b.decision <> 'accept' THEN 'no_match'"
+        "(SELECT CASE WHEN b.decision = 'accept' THEN 'accept' WHEN s.foreign_national THEN 'no_match'"
+        " WHEN d.key IN (SELECT key FROM doses_forgone) THEN 'review'"
         f" ELSE coalesce(b.decision, 'no_match') END AS decision, b.match_weight, {names}"
         " FROM random_doses AS d JOIN doses_standardised AS s ON s.key = d.key"
         f" LEFT JOIN (SELECT * FROM ({compile_deciding(model, scored)}) WHERE rank = 1) AS b ON b.dose_key = d.key)"

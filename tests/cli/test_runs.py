@@ -258,3 +258,23 @@ def test_the_sql_of_a_model_reads_no_file(
     *_, last = capsys.readouterr().err.splitlines()
     assert "cannot use" in last
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("part", ["columns", "when"])
+def test_the_sql_of_a_model_that_fails_on_records_says_so_and_shows_no_value(
+    part: str, small_population: Path, trained_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changed = json.loads((trained_folder / "model.json").read_text(encoding="utf-8"))
+    if part == "columns":
+        changed["specification"]["columns"]["broken"] = "CAST(given_ascii AS INTEGER)"
+        changed["specification"]["comparison"][0]["missing"] = "broken_l IS NULL"
+    else:
+        changed["specification"]["comparison"][0]["level"][0]["when"] = "CAST(given_ascii_l AS INTEGER) = 1"
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model.json").write_text(json.dumps(changed), encoding="utf-8")
+    doses, citizens = small_population / "doses.csv", small_population / "citizens.csv"
+    assert main(_arguments(doses, citizens, tmp_path / "model", tmp_path / "run")) == 2
+    said = capsys.readouterr().err
+    assert "ConversionException" in said
+    assert "Could not convert" not in said
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]

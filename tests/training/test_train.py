@@ -13,7 +13,7 @@ from splink import SettingsCreator
 
 from linkage.errors import UserError
 from linkage.messages import LANGUAGES, say
-from models import CAUTION, NEVER, Model, load
+from models import CAUTION, NEVER, Model, Specification, load
 from training import Tolerances, TrainJob, train
 
 Train = Callable[..., Path]
@@ -231,4 +231,26 @@ def test_a_name_that_no_model_may_have_is_refused_before_anything_is_read(name: 
     with pytest.raises(UserError) as raised:
         train(job)
     assert raised.value.key == "train.bad_name"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("part", ["columns", "missing"])
+def test_the_sql_of_a_specification_that_fails_on_records_says_so_and_shows_no_value(
+    part: str, specification: Specification, small_population: Path, tmp_path: Path
+) -> None:
+    first, *others = specification.comparisons
+    if part == "columns":
+        broken = replace(
+            specification,
+            columns={**specification.columns, "broken": "CAST(given_ascii AS INTEGER)"},
+            comparisons=(replace(first, missing="broken_l IS NULL"), *others),
+        )
+    else:
+        failing = replace(first, missing="CAST(given_ascii_l AS INTEGER) = 1")
+        broken = replace(specification, comparisons=(failing, *others))
+    doses, citizens, labels = (str(small_population / f"{name}.csv") for name in ("doses", "citizens", "labels"))
+    with pytest.raises(UserError) as raised:
+        train(TrainJob(doses, citizens, labels, broken, tmp_path / "model", threads=2, memory="2GB"))
+    assert raised.value.key == "train.sql"
+    assert raised.value.facts == {"name": specification.name, "kind": "ConversionException"}
     assert list(tmp_path.iterdir()) == []
