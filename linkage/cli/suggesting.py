@@ -43,11 +43,11 @@ def suggest_doses(flags: argparse.Namespace) -> Result:
 
 
 def _as_text(found: Suggested, out: Path, language: str) -> str:
-    lines = [f"{'':<44}{say('suggest.doses', language):>14}{say('suggest.drawn', language):>14}"]
+    lines = [f"{'':<52}{say('suggest.doses', language):>14}{say('suggest.drawn', language):>14}"]
     for (decision, evidence), cells in groupby(found.cells, key=lambda cell: (cell.decision, cell.evidence)):
         stratum = word(f"stratum.{evidence}", language) if evidence else say("suggest.without_candidate", language)
         name = f"{say(f'decision.{decision}', language)}, {stratum}"
         doses, drawn = (sum(numbers) for numbers in zip(*((cell.doses, cell.drawn) for cell in cells), strict=True))
-        lines.append(f"{name:<44}{count(doses, language):>14}{count(drawn, language):>14}")
+        lines.append(f"{name:<52}{count(doses, language):>14}{count(drawn, language):>14}")
     numbers = {name: count(round(getattr(found, name)), language) for name in NUMBERS}
     return "\n".join([*lines, say("suggest.done", language, out=out, **numbers)])
