@@ -8,7 +8,7 @@ from evaluation.clerical import BANDS, Clerical
 from evaluation.drift import Drift
 from evaluation.units import Unit
 from linkage.messages import catalogue, say, word
-from linkage.reports.pages import count, localised
+from linkage.reports.pages import count, localised, percent
 from linkage.tables.files import printable
 
 LONGEST = 40
@@ -60,7 +60,7 @@ def drifted(drift: Drift, language: str) -> list[str]:
 
 
 def _weights(drift: Drift, language: str) -> list[str]:
-    """Where match weights went, if they are no longer as trained."""
+    """Where match weights went, if they are no longer as trained, and what that made of the decisions."""
     if not any(shift.aspect == "match_weight" and shift.state != "as_trained" for shift in drift.shifts):
         return []
     if not drift.bits or not drift.reference_bits:
@@ -72,7 +72,14 @@ def _weights(drift: Drift, language: str) -> list[str]:
     )
     way = "spread" if abs(now - before) < MOVED_BITS else "up" if now > before else "down"
     means = {name: localised(f"{mean:.1f}", language) for name, mean in (("now", now), ("before", before))}
-    return [say(f"drift_weights_{way}", language, **means)]
+    shares = {
+        name: percent(share, language)
+        for shift in drift.shifts
+        if shift.aspect == "decision"
+        for moved in shift.moved
+        for name, share in ((moved.value, moved.run), (f"{moved.value}_before", moved.reference))
+    }
+    return [say(f"drift_weights_{way}", language, **means, **shares)]
 
 
 def _departed(unit: Unit, language: str) -> str:
