@@ -1,8 +1,10 @@
 """A specification as a document: read from a file, checked down to its SQL, and every mistake named with its line."""
 
 import re
+import threading
 import tomllib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -21,6 +23,27 @@ __all__ = ["line_of", "read_specification"]
 _LINE = re.compile(r" \(at line ([0-9]+),.*\)$")
 _OUTPUT_COLUMNS = frozenset({"dose_id", "citizen_id", "rank", "probability", "match_weight"})
 """What stands beside the levels in the files of a run: no comparison may be called so."""
+
+MOST_BYTES = 1_000_000
+LONGEST_LINE = 100_000
+MOST_POINTS = 200
+"""In a line: the parser takes minutes for a key of many parts, ``a.a.a``."""
+
+TRIAL_SECONDS = 30.0
+"""For all the SQL of a specification on empty records."""
+
+_CALL = re.compile(r'"function_name":"([^"]*)"')
+_BARE_NAME = re.compile(r'"column_names":\["([^"]*)"\]')
+_LIKE_COLUMNS = frozenset(
+    "current_catalog current_date current_role current_schema current_time current_timestamp current_user localtime"
+    " localtimestamp session_user user".split()
+)
+"""Functions that are written without brackets."""
+
+_LONG = frozenset({"generate_series", "range", "repeat"})
+"""They make values of any length, and the engine does not stop while it works on one value."""
+
+_ROWS = frozenset({"unlist", "unnest"})
 
 _ENDS = ("]", '"""', "'''")
 """One of these is in the last line of a value of many lines."""
@@ -46,7 +69,9 @@ def read_specification(name: str) -> Specification:
     text = _text(path)
     try:
         data = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
+        if not isinstance(error, tomllib.TOMLDecodeError | RecursionError):
+            raise UserError("specification.long_number", file=path) from error
         found = _LINE.search(str(error))
         line = int(found[1]) if found else text.count("\n") + 1
         raise UserError("specification.syntax", file=path, line=line, reason=_LINE.sub("", str(error))) from error
@@ -61,14 +86,23 @@ def read_specification(name: str) -> Specification:
 
 def _text(path: Path) -> str:
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise UserError("specification.unreadable", file=path, reason=error.strerror) from error
+    if len(content) > MOST_BYTES:
+        raise UserError("specification.too_large", file=path, most=f"{MOST_BYTES:,}")
     try:
         # a byte-order mark is what some editors put before the first line
-        return content.decode("utf-8-sig").replace("\r\n", "\n")
+        text = content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         raise UserError("specification.encoding", file=path, line=content.count(b"\n", 0, error.start) + 1) from error
+    for number, line in enumerate(text.split("\n"), start=1):
+        if len(line) > LONGEST_LINE:
+            raise UserError("specification.long_line", file=path, line=number, most=f"{LONGEST_LINE:,}")
+        if line.count(".") > MOST_POINTS and not line.lstrip().startswith("#"):
+            raise UserError("specification.many_points", file=path, line=number, most=MOST_POINTS)
+    return text
 
 
 def line_of(text: str, place: _Place) -> int:
@@ -124,22 +158,47 @@ def _check_sql(specification: Specification, data: object) -> None:
     """
     with duckdb.connect() as connection:
         _empty_records(connection, specification)
-        trial = _Trial(connection, data)
-        for name, sql in specification.columns.items():
-            trial.add("records", name, ("columns", name), sql)
-        columns = _columns(connection, "records")
-        for place, name, is_list in _named_columns(specification):
-            trial.named(name, columns, place, is_list=is_list)
-        _pair_records(connection)
-        for i, comparison in enumerate(specification.comparisons):
-            if comparison.name in _OUTPUT_COLUMNS:
-                raise SpecificationError("name_is_reserved", data, ("comparison", i, "name"), found=comparison.name)
-            for name, sql in comparison.expressions.items():
-                trial.add("pairs", name, ("comparison", i, "expressions", name), sql)
-        for place, sql in _conditions(specification):
-            if (kind := trial.kind("pairs", place, sql)) != "BOOLEAN":
-                raise SpecificationError("no_condition", data, place, found=kind.lower())
-        trial.whole(specification)
+        with _time_limit(connection):
+            _try_sql(connection, specification, data)
+
+
+@contextmanager
+def _time_limit(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    done = threading.Event()
+
+    def watch() -> None:
+        wait = TRIAL_SECONDS
+        # again and again: between two statements an interruption is lost
+        while not done.wait(wait):
+            connection.interrupt()
+            wait = 0.1
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
+
+
+def _try_sql(connection: duckdb.DuckDBPyConnection, specification: Specification, data: object) -> None:
+    trial = _Trial(connection, data, frozenset(_volatile(connection)))
+    for name, sql in specification.columns.items():
+        trial.add("records", name, ("columns", name), sql)
+    columns = _columns(connection, "records")
+    for place, name, is_list in _named_columns(specification):
+        trial.named(name, columns, place, is_list=is_list)
+    _pair_records(connection)
+    for i, comparison in enumerate(specification.comparisons):
+        if comparison.name in _OUTPUT_COLUMNS:
+            raise SpecificationError("name_is_reserved", data, ("comparison", i, "name"), found=comparison.name)
+        for name, sql in comparison.expressions.items():
+            trial.add("pairs", name, ("comparison", i, "expressions", name), sql)
+    for place, sql in _conditions(specification):
+        if (kind := trial.kind("pairs", place, sql)) != "BOOLEAN":
+            raise SpecificationError("no_condition", data, place, found=kind.lower())
+    trial.whole(specification)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +207,7 @@ class _Trial:
 
     connection: duckdb.DuckDBPyConnection
     data: object
+    volatile: frozenset[str]
 
     def kind(self, table: str, place: _Place, sql: str) -> str:
         """The type of an expression over a table."""
@@ -155,12 +215,36 @@ class _Trial:
         try:
             duckdb.SQLExpression(sql)  # one expression, whole: no statement, no bracket left open, no FROM of its own
             # beside a column, what is worked out of all records together is refused
+            self._refuse_functions(table, place, sql)
             described = self.connection.execute(f"DESCRIBE SELECT {key}, ({sql}) FROM {table}").fetchall()
         except duckdb.Error as error:
-            raise SpecificationError("sql", self.data, place, reason=_said(error)) from error
+            raise self._refusal(place, error) from error
         if len(described) != 2:
             raise SpecificationError("several_columns", self.data, place)
         return str(described[1][1])
+
+    def _refuse_functions(self, table: str, place: _Place, sql: str) -> None:
+        """Refuse functions that give the same record another value next time, other rows, or values of any length."""
+        [(tree,)] = self.connection.execute("SELECT json_serialize_sql(?)", [f"SELECT ({sql})"]).fetchall()
+        if tree.startswith('{"error":true'):
+            # of what cannot be written as JSON nothing can be told; what cannot be parsed is said better there
+            self.connection.execute(f"DESCRIBE SELECT ({sql}) FROM {table}")
+            raise SpecificationError("no_such_function", self.data, place, found="?")
+        called = {name.lower() for name in _CALL.findall(tree)}
+        bare = {name.lower() for name in _BARE_NAME.findall(tree)}
+        refused = called & (self.volatile | _LONG) | (called | bare) & _LIKE_COLUMNS
+        if table == "pairs":
+            refused |= called & _ROWS
+        for name in sorted(refused):
+            raise SpecificationError("no_such_function", self.data, place, found=name)
+        if called & _ROWS:
+            # of a record itself it would make several; the engine refuses that where it filters
+            self.connection.execute(f"DESCRIBE SELECT 1 FROM {table} WHERE ({sql}) IS NULL")
+
+    def _refusal(self, place: _Place, error: duckdb.Error) -> SpecificationError:
+        if isinstance(error, duckdb.InterruptException):
+            return SpecificationError("takes_too_long", self.data, place)
+        return SpecificationError("sql", self.data, place, reason=_said(error))
 
     def add(self, table: str, name: str, place: _Place, sql: str) -> None:
         """Make an expression a column of a table, for those that follow."""
@@ -174,7 +258,7 @@ class _Trial:
         try:
             self.connection.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT *, ({sql}) AS {name} FROM {table}")
         except duckdb.Error as error:
-            raise SpecificationError("sql", self.data, place, reason=_said(error)) from error
+            raise self._refusal(place, error) from error
 
     def whole(self, specification: Specification) -> None:
         """Run all parts together, as a run does: one may be sound by itself alone."""
@@ -186,7 +270,7 @@ class _Trial:
             measure_registry(self.connection, specification)
             self.connection.execute(with_steps(pairs, compile_levels(specification, ("dose_key",))) + " FROM levels")
         except duckdb.Error as error:
-            raise SpecificationError("sql", self.data, (), reason=_said(error)) from error
+            raise self._refusal((), error) from error
 
     def named(self, name: str, columns: dict[str, str], place: _Place, *, is_list: bool) -> None:
         """Check that a column that an entry names is there, and holds lists where they are wanted."""
@@ -194,6 +278,12 @@ class _Trial:
             raise SpecificationError("no_such_column", self.data, place, found=name)
         if is_list and not columns[name].endswith("[]"):
             raise SpecificationError("no_list", self.data, place, found=name)
+
+
+def _volatile(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    """The functions that may give another value next time."""
+    rows = connection.execute("SELECT function_name FROM duckdb_functions() WHERE stability <> 'CONSISTENT'").fetchall()
+    return (name for (name,) in rows)
 
 
 def _empty_records(connection: duckdb.DuckDBPyConnection, specification: Specification) -> None:
@@ -204,7 +294,7 @@ def _empty_records(connection: duckdb.DuckDBPyConnection, specification: Specifi
         connection.execute(f"INSERT INTO {schema.name} (key) VALUES (0)")
     standardise(connection, {"doses": "doses_standardised", "citizens": "citizens_standardised"})
     connection.execute(f"CREATE TABLE records AS FROM {records(connection, specification, 'doses')}")
-    connection.execute("SET enable_external_access = false")
+    connection.execute("SET memory_limit = '1GB'; SET temp_directory = ''; SET enable_external_access = false")
 
 
 def _pair_records(connection: duckdb.DuckDBPyConnection) -> None:

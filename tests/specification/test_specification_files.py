@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from linkage import specification
 from linkage.errors import UserError
 from linkage.messages import LANGUAGES, catalogue
 from linkage.specification import line_of, read_specification
@@ -207,12 +208,59 @@ def test_sql_is_one_expression_that_reads_no_file(sql: str, key: str, tmp_path: 
 
 
 @pytest.mark.parametrize(
+    "call",
+    [
+        *("random()", "RANDOM()", "uuid()", "now()", "current_date", "Current_User", "getvariable('a')"),
+        *("current_setting('threads')", "(SELECT random())", "list_transform([1], lambda x: x + random())"),
+        *("range(100000000000)", "generate_series(1, 2)", "repeat('a', 1000000000)", "nextval('a')", "localtime"),
+    ],
+)
+@pytest.mark.parametrize("key", ["seen", "when"])
+def test_functions_whose_value_is_not_the_records_are_refused(call: str, key: str, tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(SMALL.format(**(SOUND | {key: f"({call}) IS NULL"})), encoding="utf-8")
+    assert refused(file).key == "specification.no_such_function"
+
+
+@pytest.mark.parametrize(
+    ("key", "sql", "says"),
+    [
+        ("seen", "unnest([1, 2])", "specification.sql"),
+        ("seen", "'random()' = id", None),
+        ("seen", "id IN (SELECT unnest(former_ids) FROM citizens_standardised)", None),
+        ("when", "unnest([true, false])", "specification.no_such_function"),
+        ("when", "id_l IN (SELECT unnest(former_ids_r))", "specification.no_such_function"),
+    ],
+)
+def test_rows_of_a_list_are_taken_from_all_records_only(key: str, sql: str, says: str | None, tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(SMALL.format(**(SOUND | {key: sql})), encoding="utf-8")
+    if says is None:
+        assert read_specification(str(file)).name == "small"
+    else:
+        assert refused(file).key == says
+
+
+@pytest.mark.parametrize("key", ["seen", "when"])
+def test_sql_that_does_not_end_is_interrupted(key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(specification, "TRIAL_SECONDS", 1.0)
+    endless = "(WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT count(*) > 0 FROM t)"
+    file = tmp_path / "mine.toml"
+    file.write_text(SMALL.format(**(SOUND | {key: endless})), encoding="utf-8")
+    assert refused(file).key == "specification.takes_too_long"
+
+
+@pytest.mark.parametrize(
     ("content", "says"),
     [
         (b"", "specification.missing_key"),
         (b"name = 7", "specification.needs_text"),
         (b'name = "\xff"', "specification.encoding"),
-        (b"a = " + b"[" * 100_000, "specification.syntax"),
+        (b"a = " + b"[" * 50_000, "specification.syntax"),
+        (b"a = " + b"[" * 100_000, "specification.long_line"),
+        (b".".join([b"a"] * 40_000) + b" = 1", "specification.many_points"),
+        (b"# much\n" * 200_000, "specification.too_large"),
+        (b"name = " + b"7" * 10_000, "specification.long_number"),
         (b"\x00", "specification.syntax"),
         (b'name = "a"\nblocking = [{}]\ncomparison = [{name = "b"}]', "specification.missing_key"),
         (b'name = "a"\ncomparison = []\nblocking = []', "specification.nothing_declared"),
