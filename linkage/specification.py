@@ -35,8 +35,10 @@ TRIAL_SECONDS = 30.0
 _CALL = re.compile(r'"function_name":"([^"]*)"')
 _BARE_NAME = re.compile(r'"column_names":\["([^"]*)"\]')
 _LIKE_COLUMNS = frozenset(
-    "current_catalog current_date current_role current_schema current_time current_timestamp current_user localtime"
-    " localtimestamp session_user user".split()
+    (
+        *("current_catalog", "current_date", "current_role", "current_schema", "current_time", "current_timestamp"),
+        *("current_user", "localtime", "localtimestamp", "session_user", "user"),
+    )
 )
 """Functions that are written without brackets."""
 

@@ -21,7 +21,7 @@ NEVER = math.nextafter(1, 2)
 """An accept threshold that no probability reaches, not even one that rounds to 1."""
 
 
-LONGEST_NAME = 100
+LONGEST_NAME, LONGEST_INTEGER = 100, 19
 _NAME = re.compile(rf"[\w. -]{{1,{LONGEST_NAME}}}")
 
 
@@ -198,11 +198,13 @@ class Model:
             ModelError: the text is no model of this schema version.
         """
         try:
-            data = json.loads(text)
+            data = json.loads(text, parse_int=_int)
             version = data["schema_version"]
-        except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
-            raise ModelError(f"{type(error).__name__}: {error}") from error
-        if not isinstance(version, int) or not 1 <= version <= SCHEMA_VERSION:
+            # names and SQL go into files and statements, where half a character cannot be written
+            json.dumps(data, ensure_ascii=False).encode()
+        except _MALFORMED as error:
+            raise ModelError(_said(error)) from error
+        if isinstance(version, bool) or not isinstance(version, int) or not 1 <= version <= SCHEMA_VERSION:
             raise ModelError(f"schema version {version}, this program reads 1 to {SCHEMA_VERSION}")
         try:
             for migrate in _MIGRATIONS[version - 1 :]:
@@ -220,8 +222,9 @@ class Model:
                 evidence=data["evidence"],
             )
             _check(model)
-        except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
-            raise ModelError(f"{type(error).__name__}: {error}") from error
+            _check_finite(data)
+        except _MALFORMED as error:
+            raise ModelError(_said(error)) from error
         return model
 
     @classmethod
@@ -232,10 +235,36 @@ class Model:
             OSError: it cannot be opened.
             ModelError: it is no model.
         """
+        path = folder / "model.json"
+        if path.exists() and not path.is_file():
+            # to read a pipe is to wait for ever
+            raise ModelError("it is no regular file")
         try:
-            return cls.from_json((folder / "model.json").read_text(encoding="utf-8"))
+            return cls.from_json(path.read_text(encoding="utf-8"))
         except UnicodeDecodeError as error:
-            raise ModelError(str(error)) from error
+            raise ModelError("it is not UTF-8") from error
+
+
+_MALFORMED = (AttributeError, IndexError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
+
+
+def _int(found: str) -> int:
+    if len(found) > LONGEST_INTEGER:
+        raise ValueError("it holds a number too large")
+    return int(found)
+
+
+def _said(error: Exception) -> str:
+    """What is wrong, in plain words."""
+    if isinstance(error, KeyError):
+        return f"it lacks {str(error.args[0])[:100]!r}"
+    if isinstance(error, UnicodeEncodeError):
+        return "it holds half a character (\\ud800 to \\udfff)"
+    if isinstance(error, json.JSONDecodeError):
+        return f"it is no JSON: line {error.lineno}, column {error.colno}"
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    return str(error)[:300] if isinstance(error, ValueError) else "it is not laid out as a model is"
 
 
 def _from_1(data: dict[str, Any]) -> dict[str, Any]:
@@ -265,6 +294,7 @@ def _check(model: Model) -> None:
     numbers = {
         "in_registry": (model.in_registry, 0.0, 1.0),
     }
+    _check_names(model)
     lowest = min(model.thresholds.accept.values())
     numbers["review threshold"] = (model.thresholds.review, -math.ulp(0), lowest)
     for stratum in model.specification.stratum_names:
@@ -284,10 +314,38 @@ def _check(model: Model) -> None:
                 math.nextafter(least, 0),
                 math.nextafter(1, 2),
             )
+            for name, seen in (("positives", learned.positives), ("negatives", learned.negatives)):
+                numbers[f"{name} of {comparison.name}.{level.name}"] = (seen, -math.ulp(0), math.inf)
             numbers |= _ends(f"{comparison.name}.{level.name}", learned)
     for name, (number, low, high) in numbers.items():
         if isinstance(number, bool) or not isinstance(number, float | int) or not low < number < high:
-            raise ValueError(f"{name} is {number}; it must lie between {low} and {high}")
+            raise ValueError(f"{name} is {str(number)[:40]}; it must be a number between {low} and {high}")
+
+
+def _check_finite(data: object) -> None:
+    """Raise ValueError where a number is one that JSON does not know."""
+    try:
+        json.dumps(data, allow_nan=False)
+    except ValueError as error:
+        raise ValueError("it holds NaN, Infinity or a number too large") from error
+
+
+def _check_names(model: Model) -> None:
+    """Raise ValueError where strata, comparisons or levels are others than the specification declares."""
+    learned = {
+        comparison.name: {level.name for level in comparison.levels}
+        for comparison in model.specification.comparisons
+        if not comparison.is_interaction
+    }
+    strata = set(model.specification.stratum_names)
+    for what, found, declared in (
+        ("calibration", model.calibration, strata),
+        ("accept thresholds", model.thresholds.accept, strata),
+        ("parameters", model.parameters, set(learned)),
+        *((f"parameters of {name}", model.parameters[name], levels) for name, levels in learned.items()),
+    ):
+        for name in sorted(set(found) ^ declared):
+            raise ValueError(f"{what}: {name[:100]!r} is {'not declared' if name in found else 'missing'}")
 
 
 def _ends(level: str, learned: LevelParameters) -> dict[str, tuple[float, float, float]]:

@@ -13,6 +13,7 @@ from models import (
     NEVER,
     Calibration,
     Model,
+    LevelParameters,
     ModelError,
     Specification,
 )
@@ -117,6 +118,21 @@ LEVEL = ("parameters", "sex", "same")
         pytest.param(_set("calibration", "other", "slope", value=math.nan), id="the slope is not a number"),
         pytest.param(_set("calibration", "caution", "slope", value=-1), id="the slope is negative"),
         pytest.param(_set("specification", "comparison", 0, "level", value=[]), id="no levels"),
+        pytest.param(_set("schema_version", value=True), id="the schema version is a truth"),
+        pytest.param(_set("evidence", "note", value="\ud800"), id="half a character"),
+        pytest.param(_set("evidence", "\udfff", value=1), id="half a character in a key"),
+        pytest.param(_set("evidence", "note", value=math.inf), id="infinity in the evidence"),
+        pytest.param(_set("evidence", "note", value=10**30), id="a huge integer"),
+        pytest.param(_set("in_registry", value=10**400), id="an integer that is no float"),
+        pytest.param(_set("parameters", "undeclared", value={}), id="parameters of no comparison"),
+        pytest.param(_set("parameters", "sex", "undeclared", value=1), id="parameters that are a number"),
+        pytest.param(_set("calibration", "undeclared", value={}), id="calibration of no stratum"),
+        pytest.param(_set("thresholds", "accept", "undeclared", value=0.9), id="a threshold of no stratum"),
+        *(
+            pytest.param(_set(*LEVEL, name, value=value), id=f"{name} is {value!r}")
+            for name in LevelParameters.__dataclass_fields__
+            for value in ("many", "ab", -1e9, True, [], [1], ["0", "1"], {"a": 1}, [[0.1], [0.2]])
+        ),
     ],
 )
 def test_a_broken_model_is_a_model_error(
@@ -126,8 +142,24 @@ def test_a_broken_model_is_a_model_error(
     Model.from_json(json.dumps(data))
     broken = copy.deepcopy(data)
     change(broken)
-    with pytest.raises(ModelError):
+    with pytest.raises(ModelError) as raised:
         Model.from_json(json.dumps(broken))
+    assert "Error" not in str(raised.value)
+
+
+@pytest.mark.parametrize("text", ['{"a":' * 100_000, "[" * 100_000, '{"schema_version": ' + "9" * 10_000 + "}"])
+def test_text_that_no_parser_takes_is_a_model_error(text: str) -> None:
+    with pytest.raises(ModelError):
+        Model.from_json(text)
+
+
+def test_parameters_of_a_level_that_is_not_declared_are_refused(
+    specification: Specification, random_model: Random
+) -> None:
+    data = json.loads(random_model(specification, 1).to_json())
+    data["parameters"]["sex"]["undeclared"] = data["parameters"]["sex"]["same"]
+    with pytest.raises(ModelError, match="'undeclared' is not declared"):
+        Model.from_json(json.dumps(data))
 
 
 PROBABILITY = ("in_registry",), (*LEVEL, "m"), (*LEVEL, "u")
