@@ -39,7 +39,7 @@ class PromotionError(Exception):
 
     Args:
         reason: why, in one word: ``empty``, ``other_model``, ``worse``, ``not_enough_data``, ``no_comparison``,
-            ``outdated``, ``comparison``, ``record`` or ``damaged``.
+            ``outdated``, ``comparison``, ``record``, ``damaged`` or ``no_file``.
         facts: file, line, digests: what a message names.
     """
 
@@ -191,6 +191,7 @@ def promote(
     if not by or because == "":
         raise PromotionError("empty", flag="--because" if by else "--by")
     model = Model.read(source)
+    _refuse_links(source)
     written = datetime.fromtimestamp((source / "model.json").stat().st_mtime, UTC)
     with _locked(folder) as record:
         last = _parsed(record).last
@@ -270,6 +271,14 @@ def _parsed(record: BinaryIO) -> History:
             raise PromotionError("record", path=record.name, line=number)
         promotions.append(promotion)
     return History(tuple(promotions), len(lines) + 1 if rest else None)
+
+
+def _refuse_links(source: Path) -> None:
+    """Raise where a part of a model folder leads elsewhere or is a pipe: its target would be copied, or waited for."""
+    for name in PARTS:
+        for path in (source / name, *(source / name).rglob("*")):
+            if path.is_symlink() or (path.exists() and not path.is_file() and not path.is_dir()):
+                raise PromotionError("no_file", path=path, source=source)
 
 
 def _copy(model: Model, source: Path, target: Path) -> None:

@@ -12,8 +12,8 @@ import pytest
 from models import (
     NEVER,
     Calibration,
-    Model,
     LevelParameters,
+    Model,
     ModelError,
     Specification,
 )

@@ -215,3 +215,29 @@ def test_what_is_no_comparison_is_refused(tmp_path: Path, text: str) -> None:
     file.write_text(json.dumps(good | {"verdict": "splendid"}), encoding="utf-8")
     with pytest.raises(PromotionError):
         read_verdict(file)
+
+
+@pytest.mark.parametrize("part", ["card.md", "charts", "charts/linked.svg", "charts/pipe.svg", "splink.json"])
+def test_a_part_that_leads_elsewhere_is_refused(folders: list[Path], tmp_path: Path, part: str) -> None:
+    source, store, secret = tmp_path / "model", tmp_path / "store", tmp_path / "secret"
+    secret.write_text("not yours", encoding="utf-8")
+    _write(replace(Model.read(folders[0]), name="linked"), source)
+    if part == "charts":
+        (source / "charts").rename(tmp_path / "elsewhere")
+        (source / "charts").symlink_to(tmp_path / "elsewhere")
+    elif part.endswith("pipe.svg"):
+        os.mkfifo(source / part)
+    else:
+        (source / part).unlink(missing_ok=True)
+        (source / part).symlink_to(secret)
+    with pytest.raises(PromotionError) as raised:
+        promote(store, source, by="lan", because="a law")
+    assert raised.value.reason == "no_file"
+    assert raised.value.facts == {"path": source / part, "source": source}
+    assert not store.exists()
+
+
+def test_a_model_that_is_a_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "model.json")
+    with pytest.raises(ModelError, match="no regular file"):
+        promote(tmp_path / "store", tmp_path, by="lan", because="a law")
