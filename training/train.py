@@ -36,6 +36,9 @@ UNLABELLED_DOSES = 10_000
 
 PERSONS_AT_LEAST = 100
 
+LEAST_RATE = 1e-9
+"""Of errors: there are not so many people that labels could prove less."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrainJob:
@@ -88,7 +91,7 @@ def train(job: TrainJob, *, progress: Progress = silent) -> Model:
         ("--max-false-link-rate-of-a-stratum", job.tolerances.false_links_of_a_stratum),
         ("--max-missed-link-rate", job.tolerances.missed_links),
     ):
-        if found is not None and not 0 < found < 1:
+        if found is not None and not LEAST_RATE <= found < 1:
             raise UserError("train.bad_rate", flag=flag, found=found)
     work = Workspace(
         job.out,

@@ -181,7 +181,7 @@ def test_more_reviews_than_clerks_can_read_are_refused(train_small: Train, train
     assert (train_small(review_capacity=reviews) / "model.json").exists()
 
 
-@pytest.mark.parametrize("rate", [0.0, 1.0, -0.1, 2.0, math.nan])
+@pytest.mark.parametrize("rate", [0.0, 9e-10, 5e-324, 1.0, -0.1, 2.0, math.nan])
 @pytest.mark.parametrize("which", ["false_links", "missed_links", "false_links_of_a_stratum"])
 def test_a_rate_that_is_none_is_refused(train_small: Train, which: str, rate: float) -> None:
     with pytest.raises(UserError) as raised:
