@@ -268,5 +268,5 @@ def _trained_on(run: Path, table: TableReport) -> bool:
     try:
         inputs = json.loads((run / "model.json").read_text(encoding="utf-8"))["evidence"]["inputs"]
         return bool(inputs["labels"] == table.digest)
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, RecursionError, ValueError, TypeError, KeyError):
         return False

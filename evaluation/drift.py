@@ -170,11 +170,11 @@ def _reference(run: Path) -> tuple[Profile | None, tuple[int | None, int | None]
         stored = evidence.get("reference")
         reference = Profile.from_dict(stored) if stored else None
         trained = evidence.get("registry", {}).get("citizens")
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UserError("report_run_unreadable", file=run / "model.json") from error
+    except (RecursionError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UserError("report_run_other", run=run) from error
     try:
         scored = json.loads(texts["manifest.json"])["inputs"]["citizens"]["rows_usable"]
-    except (ValueError, TypeError, KeyError):
+    except (RecursionError, ValueError, TypeError, KeyError):
         scored = None
     return reference, (scored, trained)
 

@@ -17,7 +17,7 @@ from evaluation.figures import (
 )
 from evaluation.intervals import share
 from linkage.errors import UserError
-from linkage.reports.reading import connect, open_run
+from linkage.reports.reading import connect, open_file, open_run
 from linkage.tables import TRUTH, TableReport, read_table
 
 DIMENSIONS = {
@@ -106,6 +106,7 @@ def measure(run: Path, truth: str, columns: Mapping[str, str] | None = None) -> 
     """
     with connect() as connection:
         open_run(connection, run, COLUMNS)
+        open_file(connection, run, "review", ("dose_id", "citizen_id"))
         table = read_table(connection, TRUTH, truth, columns=columns)
         return _measured(connection, run, truth, table)
 

@@ -9,6 +9,7 @@ import duckdb
 
 from linkage.errors import UserError
 from linkage.messages import catalogue, say, word
+from linkage.reports.reading import read_manifest
 from linkage.scoring import bits_column
 from models import NEVER, Model, ModelError
 
@@ -104,29 +105,31 @@ def explain(run: Path, dose_id: str) -> Explanation:
     """Explain a decision from the folder RUN alone.
 
     Raises:
-        UserError: the folder is no run, or has no such dose.
+        UserError: the folder is no run of this version, or has no such dose.
     """
-    connection = duckdb.connect()
+    read_manifest(run)
     try:
-        model = Model.read(run)
-        decisions = _rows(connection, run, "decisions", dose_id)
-        candidates = _rows(connection, run, "candidates", dose_id)
-        doses = _rows(connection, run, "doses", dose_id)
-        quarantine = _rows(connection, run, "quarantine", dose_id)
-        corrections = _rows(connection, run, "corrections", dose_id)
-    except (OSError, ModelError, duckdb.Error) as error:
+        with duckdb.connect() as connection:
+            return _explained(connection, run, dose_id)
+    except (OSError, ModelError, AttributeError, IndexError, KeyError, TypeError, duckdb.Error) as error:
         raise UserError("explain.no_run", path=run) from error
+
+
+def _explained(connection: duckdb.DuckDBPyConnection, run: Path, dose_id: str) -> Explanation:
+    model = Model.read(run)
+    decisions = _rows(connection, run, "decisions", dose_id)
+    candidates = _rows(connection, run, "candidates", dose_id)
+    doses = _rows(connection, run, "doses", dose_id)
+    quarantine = _rows(connection, run, "quarantine", dose_id)
+    corrections = _rows(connection, run, "corrections", dose_id)
     if not decisions:
         raise UserError("explain.no_dose", path=run, dose_id=dose_id)
     # a repeated dose_id has one decided row and others in quarantine: the decided one is explained
     decision = min(decisions, key=lambda row: row["decision"] == "quarantine")
-    try:
-        explained = tuple(
-            _candidate(connection, run, model, doses[0], candidate)
-            for candidate in sorted(candidates, key=lambda row: row["rank"])
-        )
-    except (IndexError, KeyError, duckdb.Error) as error:
-        raise UserError("explain.no_run", path=run) from error
+    explained = tuple(
+        _candidate(connection, run, model, doses[0], candidate)
+        for candidate in sorted(candidates, key=lambda row: row["rank"])
+    )
     none = max(0.0, 1 - sum(candidate.probability for candidate in explained))
     problems = [row["problem"] for row in quarantine if row["table"] == "doses"]
     return Explanation(

@@ -117,7 +117,7 @@ def suggest(run: Path, doses: int, out: Path, *, seed: int = 1, language: str = 
         try:
             read_frame(connection, run, seed)
             draw = _draw_id(run, doses, seed)
-        except (OSError, ModelError, ValueError, KeyError, TypeError, duckdb.Error) as error:
+        except (OSError, ModelError, RecursionError, ValueError, KeyError, TypeError, duckdb.Error) as error:
             raise UserError("suggest.no_run", path=run) from error
         frame = frame_of(connection)
         if doses > len(frame.cell):
@@ -131,7 +131,10 @@ def suggest(run: Path, doses: int, out: Path, *, seed: int = 1, language: str = 
             "CREATE TABLE chosen AS SELECT frame.*, weight FROM frame JOIN chosen_numbers USING (number)"
         )
         connection.unregister("chosen_numbers")
-        rows = write_review_file(connection, out, draw, language)
+        try:
+            rows = write_review_file(connection, out, draw, language)
+        except duckdb.BinderException as error:
+            raise UserError("suggest.no_run", path=run) from error
         return Suggested(
             len(chosen), len(frame.cell), rows, float(weight.min()), float(weight.max()), _cells(connection)
         )

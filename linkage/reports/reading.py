@@ -1,10 +1,12 @@
 """Open a finished RUN folder for counting."""
 
 import glob
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import duckdb
 
@@ -23,6 +25,23 @@ def connect(memory: str = "2GB") -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
+def read_manifest(run: Path) -> dict[str, Any]:
+    """The ``manifest.json`` of a finished run.
+
+    Raises:
+        UserError: there is none, or it is none that this version wrote.
+    """
+    try:
+        manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError("report_run_unfinished", run=run, file="manifest.json") from error
+    except (OSError, RecursionError, ValueError) as error:
+        raise UserError("report_run_other", run=run) from error
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("inputs"), dict):
+        raise UserError("report_run_other", run=run)
+    return manifest
+
+
 def open_run(connection: duckdb.DuckDBPyConnection, run: Path, columns: Sequence[str]) -> None:
     """Create the views ``decisions`` and ``review`` over a finished run.
 
@@ -37,6 +56,7 @@ def open_run(connection: duckdb.DuckDBPyConnection, run: Path, columns: Sequence
     for name in FILES:
         if not (run / name).is_file():
             raise UserError("report_run_unfinished", run=run, file=name)
+    read_manifest(run)
     open_file(connection, run, "decisions", columns)
     open_file(connection, run, "review", ())
 

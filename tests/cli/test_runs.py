@@ -278,3 +278,53 @@ def test_the_sql_of_a_model_that_fails_on_records_says_so_and_shows_no_value(
     assert "ConversionException" in said
     assert "Could not convert" not in said
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize("manifest", ["null", "[]", "{}", '{"inputs": {', "[" * 100_000, '{"a":' * 100_000])
+def test_a_run_with_another_manifest_is_no_run_of_this_version(
+    manifest: str, undisturbed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, out, none = tmp_path / "run", tmp_path / "out.csv", tmp_path / "none.csv"
+    shutil.copytree(undisturbed, run)
+    (run / "manifest.json").write_text(manifest, encoding="utf-8")
+    for arguments in (
+        ["train", "--suggest", "5", "--run", str(run), "--out", str(out)],
+        ["evaluate", "--run", str(run), "--out", str(tmp_path / "page")],
+        ["evaluate", "--run", str(run), "--truth", str(none), "--out", str(tmp_path / "page")],
+        ["evaluate", "--run", str(run), "--labels", str(none), "--out", str(tmp_path / "page")],
+        ["report", "--run", str(run), "--by", "province", "--out", str(out)],
+        ["explain", "--run", str(run), "D1"],
+    ):
+        assert main(arguments) == 2, arguments
+        assert "is no finished run of this version" in capsys.readouterr().err, arguments
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+@pytest.mark.parametrize("name", ["decisions", "candidates", "doses", "review"])
+def test_a_run_that_lacks_columns_is_refused(
+    name: str, undisturbed: Path, tmp_path: Path, small_population: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(undisturbed, run)
+    [(dose,)] = duckdb.execute(f"SELECT min(dose_id) FROM '{undisturbed}/candidates.parquet'").fetchall()
+    file = run / f"{name}.parquet"
+    duckdb.execute(f"COPY (SELECT dose_id FROM '{undisturbed}/{name}.parquet') TO '{file}' (FORMAT parquet)")
+    page = ["--out", str(tmp_path / "page")]
+    reading = {
+        "suggest": ["train", "--suggest", "5", "--run", str(run), "--out", str(tmp_path / "out.csv")],
+        "drift": ["evaluate", "--run", str(run), *page],
+        "truth": ["evaluate", "--run", str(run), "--truth", str(small_population / "truth.csv"), *page],
+        "labels": ["evaluate", "--run", str(run), "--labels", str(small_population / "labels.csv"), *page],
+        "report": ["report", "--run", str(run), "--by", "province", "--out", str(tmp_path / "out.csv")],
+        "explain": ["explain", "--run", str(run), dose],
+    }
+    unread = {
+        "decisions": (),
+        "candidates": ("truth", "labels", "report"),
+        "doses": ("truth", "report"),
+        "review": ("suggest", "drift", "labels", "report", "explain"),
+    }
+    for command, arguments in reading.items():
+        if command not in unread[name]:
+            assert main(arguments) == 2, command
+            assert "version" in capsys.readouterr().err, command

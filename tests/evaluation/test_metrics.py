@@ -98,7 +98,7 @@ def write(folder: Path, rows: list[Row]) -> tuple[Path, str]:
         "citizen_id": pa.array([citizen for _, citizen in shown], pa.string()),
     }
     pq.write_table(pa.table(review), run / "review.parquet")
-    (run / "manifest.json").write_text("{}")
+    (run / "manifest.json").write_text('{"inputs": {}}')
     truth = folder / "truth.csv"
     with truth.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)

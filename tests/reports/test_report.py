@@ -34,7 +34,7 @@ def write_run(folder: Path, rows: list[Dose]) -> Path:
     table = pa.table({name: pa.array([row[name] for row in rows], pa.string()) for name in columns})
     pq.write_table(table, folder / "decisions.parquet")
     pq.write_table(pa.table({"dose_id": pa.array([], pa.string())}), folder / "review.parquet")
-    (folder / "manifest.json").write_text("{}")
+    (folder / "manifest.json").write_text('{"inputs": {}}')
     return folder
 
 
@@ -124,7 +124,7 @@ def test_refusals_name_the_remedy_and_leave_nothing(tmp_path: Path) -> None:
     (run / "manifest.json").unlink()
     with pytest.raises(UserError, match=r"manifest\.json is missing"):
         report(run, "province", tmp_path / "a.csv")
-    (run / "manifest.json").write_text("{}")
+    (run / "manifest.json").write_text('{"inputs": {}}')
     (run / "decisions.parquet").write_bytes(b"no parquet")
     with pytest.raises(UserError, match="cannot be read as Parquet"):
         report(run, "province", tmp_path / "a.csv")
