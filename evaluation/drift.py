@@ -171,7 +171,7 @@ def _reference(run: Path) -> tuple[Profile | None, tuple[int | None, int | None]
         reference = Profile.from_dict(stored) if stored else None
         trained = evidence.get("registry", {}).get("citizens")
     except (RecursionError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UserError("report_run_other", run=run) from error
+        raise UserError("report_run_unreadable", file=run / "model.json") from error
     try:
         scored = json.loads(texts["manifest.json"])["inputs"]["citizens"]["rows_usable"]
     except (RecursionError, ValueError, TypeError, KeyError):
