@@ -118,7 +118,7 @@ IDENTICAL = 'when = "name_l = name_r"'
         ('name_short = "surname_ascii', 'name_short = "surname_asci', "columns, name_short", "sql"),
         ('beside = "name_distance = 1"', 'beside = "name_distanc = 1"', "name_distanc", "sql"),
         ('apart = "name_ascii"', 'apart = "name_asci"', "name_asci", "no_such_column"),
-        ('name = "sex"', 'name = "rank"', "reserved", "name_is_reserved"),
+        ('name = "id_prefix"', 'name = "rank"', "reserved", "name_is_reserved"),
     ],
 )
 def test_a_mistake_is_named_with_its_line(line: str, changed: str, says: str, key: str, tmp_path: Path) -> None:
