@@ -15,7 +15,7 @@ from evaluation.splink_oracle import derive, splink_match_weights
 from linkage.blocking import Budget, plan_blocking
 from linkage.deciding import WEAKEST, compile_deciding
 from linkage.scoring import compared_tables, compile_scoring, measure_registry
-from models import Model
+from models import CAUTION, NEVER, OTHER, Calibration, Model
 
 PARTITION = 500_000
 BEST = "SELECT dose_key, citizen_key, match_weight, probability, decision FROM ({}) WHERE rank = 1 ORDER BY dose_key"
@@ -45,8 +45,13 @@ def splink(connection: duckdb.DuckDBPyConnection, model: Model) -> str:
 def main(side: str, folder: Path, model_folder: Path, threads: int, memory: str) -> None:
     """Run one side over ``doses.parquet`` and ``citizens.parquet`` of a folder; writes ``<side>.parquet`` there."""
     model = Model.read(model_folder)
-    # cautions read levels, which Splink keeps to itself
-    model = replace(model, specification=replace(model.specification, cautions=()))
+    # cautions and strata read levels, which Splink keeps to itself
+    model = replace(
+        model,
+        specification=replace(model.specification, cautions=(), strata=()),
+        calibration={OTHER: Calibration(), CAUTION: Calibration()},
+        thresholds=replace(model.thresholds, accept={OTHER: min(model.thresholds.accept.values()), CAUTION: NEVER}),
+    )
     database = folder / f"{side}.duckdb"
     database.unlink(missing_ok=True)
     connection = duckdb.connect(str(database) if side == "ours" else ":memory:")
