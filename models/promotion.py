@@ -193,15 +193,18 @@ def promote(
     model = Model.read(source)
     _refuse_links(source)
     written = datetime.fromtimestamp((source / "model.json").stat().st_mtime, UTC)
+    before = read_history(folder).last
+    if before and _digest_now(before, folder) == model.digest:
+        return None
+    if verdict and verdict.b != model.digest:
+        raise PromotionError("other_model", found=verdict.b[:12], digest=model.digest[:12])
+    if verdict and verdict.verdict != "better" and not because:
+        raise PromotionError(verdict.verdict)
     with _locked(folder) as record:
         last = _parsed(record).last
         now = _digest_now(last, folder) if last else in_use
         if last and now == model.digest:
             return None
-        if verdict and verdict.b != model.digest:
-            raise PromotionError("other_model", found=verdict.b[:12], digest=model.digest[:12])
-        if verdict and verdict.verdict != "better" and not because:
-            raise PromotionError(verdict.verdict)
         if now and verdict and verdict.a != now:
             raise PromotionError("outdated", found=verdict.a[:12], digest=now[:12])
         if last and not now and not because:

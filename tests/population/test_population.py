@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from evaluation.population import Figure, PopulationReport, as_table, synthesise
-from evaluation.population.labels import STRATA
+from evaluation.population.labels import HELD_APART, STRATA
 from evaluation.population.names import vocabulary
 from evaluation.population.people import found_households
 from evaluation.population.places import settle
@@ -120,7 +120,10 @@ def test_labels_say_the_truth_about_persons_held_apart(tables: dict[str, Rows]) 
         apart[row["person_id"]].add(row["labelled"])
     assert all(len(flags) == 1 for flags in apart.values())
     drawn = {truth[row["dose_id"]]["person_id"] for row in tables["labels"]}
-    assert {person for person, flags in apart.items() if flags == {"1"}} == drawn
+    held = {person for person, flags in apart.items() if flags == {"1"}}
+    assert drawn <= held
+    # any person is held apart as likely as another
+    assert abs(len(held) / len(apart) - HELD_APART) < 1e-3
 
 
 def test_truth_says_who_is_a_twin_and_what_was_typed_wrong(tables: dict[str, Rows]) -> None:

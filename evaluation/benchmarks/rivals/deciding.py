@@ -77,7 +77,7 @@ def decide(ground: Ground, weights: str, apart: Floats, specification: Specifica
     run.mkdir(exist_ok=True)
     write_parquet(connection, decisions, run / "decisions.parquet")
     write_parquet(connection, shown, run / "review.parquet")
-    (run / "manifest.json").write_text("{}\n", encoding="utf-8")
+    (run / "manifest.json").write_text('{"inputs": {}}\n', encoding="utf-8")
     return {
         "calibration": {name: asdict(each) for name, each in calibration.items()},
         "thresholds": asdict(chosen.thresholds),
