@@ -38,7 +38,7 @@ SHARES = {"proportional": 0.75, "uncertain": 0.1, "even": 0.08, "rare": 0.07}
 """Of the sample, by what it is for. Three quarters in proportion keep every weight below 4/3 of a random sample's, so
 that what is proven of the accepts is hardly less; the last quarter measures and teaches everything else."""
 
-EDGES = (0.01, 0.1, 0.5, 0.9, 0.97, 0.99, 0.999, 0.9999, 0.99999)
+EDGES = (0.01, 0.1, 0.5, 0.9, 0.95, 0.99, 0.999, 0.9999, 0.99999)
 """Ends of the bands of probability of the best candidate."""
 
 WITHOUT_CANDIDATE = 0.01

@@ -75,7 +75,7 @@ def test_what_is_accepted_is_proven_and_what_is_not_says_what_is_lacking(trained
     for name, of_one in found["strata"].items():
         assert of_one["lacking"] == 0 or accept[name] == NEVER
         if accept[name] != NEVER:
-            assert accept[name] >= 0.97
+            assert accept[name] >= 0.95
             assert of_one["false_links"]["bound"] <= 0.2
     assert sum(each["doses"] for each in found["strata"].values()) <= found["doses"]
     assert model.evidence["folds"] == 5
