@@ -26,7 +26,7 @@ ACCEPT = (
     *(0.9999, 0.9998, 0.9995, 0.999, 0.998, 0.997, 0.996, 0.995, 0.994, 0.993, 0.992, 0.991),
     *(1 - step / 400 for step in range(4, 21)),
 )
-"""Accept thresholds tried, fixed before any label is seen: down to 0.99 by thousandths, then by quarters of a hundredth.
+"""Accept thresholds tried, fixed before any label is seen: by thousandths to 0.99, then by quarters of a hundredth.
 Whatever the rate over all allows, a dose that is wrong one time in twenty is not accepted."""
 
 REVIEW = (1e-6, 1e-5, 1e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2)

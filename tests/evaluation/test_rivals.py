@@ -42,8 +42,12 @@ def test_every_row_and_column_is_there_and_holds_shares(compared: tuple[Path, di
             for cell in cells.values():
                 assert 0 <= cell["count"] <= cell["total"]
                 assert cell["value"] is None or 0 <= cell["low"] <= cell["value"] <= cell["high"] <= 1
-    text = as_markdown({"machine": "one", "threads": 2, **results})
-    assert len([line for line in text.splitlines() if line.startswith("|")]) == 1 + len(BLOCKS) * (2 + len(ROWS))
+    with_machine = {"machine": "one", "threads": 2, **results}
+    for seeds, more in ((1, 0), (3, 2 + 3 * len(BLOCKS))):
+        lines = [line for line in as_markdown([with_machine] * seeds).splitlines() if line.startswith("|")]
+        assert len(lines) == 1 + len(BLOCKS) * (2 + len(ROWS)) + more
+    cell = results["tables"]["by_the_rule"][ROWS[0].name]["khop"]
+    assert f"{cell['value']:.3%} ({cell['count'] * 2:,} of {cell['total'] * 2:,})" in as_markdown([with_machine] * 2)
     json.dumps(results)
 
 

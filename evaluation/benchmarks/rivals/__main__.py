@@ -1,4 +1,4 @@
-"""``python -m evaluation.benchmarks.rivals``: compare, print the table, keep ``results.json``, ``.md`` and ``.svg``."""
+"""``python -m evaluation.benchmarks.rivals``: compare, print the table, keep it beside a folder of each seed."""
 
 import argparse
 import json
@@ -17,7 +17,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m evaluation.benchmarks.rivals", description=__doc__)
     parser.add_argument("--citizens", type=int, default=100_000)
     parser.add_argument("--doses", type=int, default=200_000)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1], help="populations; counts are added")
     parser.add_argument("--max-false-link-rate", type=float, default=Tolerances().false_links)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--memory", default="4GB")
@@ -26,25 +26,30 @@ def main() -> None:
     machine = (
         f"{platform.system()} {platform.machine()}, Python {platform.python_version()}, DuckDB {duckdb.__version__}"
     )
-    results = {
-        "machine": machine,
-        "threads": flags.threads,
-        "memory": flags.memory,
-        **compare(
-            flags.citizens,
-            flags.doses,
-            flags.seed,
-            flags.out,
-            tolerance=flags.max_false_link_rate,
-            threads=flags.threads,
-            memory=flags.memory,
-        ),
-    }
-    text = as_markdown(results)
-    (flags.out / "results.json").write_text(json.dumps(results, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    (flags.out / "results.md").write_text(text, encoding="utf-8")
-    draw(results, flags.out / "results.svg")
-    print(text)
+    several = []
+    for seed in flags.seeds:
+        out = flags.out / f"seed_{seed}"
+        results = {
+            "machine": machine,
+            "threads": flags.threads,
+            "memory": flags.memory,
+            **compare(
+                flags.citizens,
+                flags.doses,
+                seed,
+                out,
+                tolerance=flags.max_false_link_rate,
+                threads=flags.threads,
+                memory=flags.memory,
+            ),
+        }
+        kept = json.dumps(results, ensure_ascii=False, indent=1) + "\n"
+        (out / "results.json").write_text(kept, encoding="utf-8")
+        draw(results, out / "results.svg")
+        several.append(results)
+        # after each: what is measured is not lost with what comes next
+        (flags.out / "results.md").write_text(as_markdown(several), encoding="utf-8")
+    print(as_markdown(several))
 
 
 if __name__ == "__main__":

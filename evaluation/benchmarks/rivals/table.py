@@ -1,6 +1,6 @@
 """The table: what is asked of a linker, and what each one reached."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,38 +73,50 @@ BLOCKS = {
 whatever the calibration."""
 
 
-def as_markdown(results: Mapping[str, Any]) -> str:
-    """The results as a table a person reads."""
+def as_markdown(results: Sequence[Mapping[str, Any]]) -> str:
+    """Results of one or several seeds as a table a person reads; counts of several are added."""
+    first, seeds = results[0], ", ".join(str(each["seed"]) for each in results)
+    seconds = {name: sum(each["seconds"][name] for each in results) for name in first["seconds"]}
     lines = [
         (
-            f"{results['doses']:,} doses, {results['citizens']:,} citizens (synthetic, seed {results['seed']}),"
-            f" {results['pairs']:,} candidate pairs, {results['threads']} threads, {results['machine']};"
-            f" false links tolerated: 1 in {1 / results['tolerance']:,.0f}."
+            f"{first['doses']:,} doses, {first['citizens']:,} citizens (synthetic, seed {seeds}),"
+            f" {sum(each['pairs'] for each in results):,} candidate pairs, {first['threads']} threads,"
+            f" {first['machine']}; false links tolerated: 1 in {1 / first['tolerance']:,.0f}."
             " Counts in brackets; “accepted and right” is of the doses whose citizen is in the registry."
         ),
         "",
         *(line for block, title in BLOCKS.items() for line in _block(results, block, title)),
-        "Seconds: " + ", ".join(f"{name} {value:.0f}" for name, value in results["seconds"].items()) + ".",
+        "Seconds: " + ", ".join(f"{name} {value:.0f}" for name, value in seconds.items()) + ".",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _block(results: Mapping[str, Any], block: str, title: str) -> list[str]:
-    table, proven = results["tables"][block], results["proven"]
+def _block(results: Sequence[Mapping[str, Any]], block: str, title: str) -> list[str]:
     lines = [f"**{title}**", "", f"| | {' | '.join(COLUMNS.values())} |", "|---|" + "---:|" * len(COLUMNS)]
+
+    def line(title: str, cells: Iterable[str]) -> None:
+        lines.append(f"| {title} | {' | '.join(cells)} |")
+
     if block == "by_the_rule":
-        lines.append(f"| proven: fewer false links than | {' | '.join(_proven(proven[name]) for name in COLUMNS)} |")
-    rows = (f"| {row.name} | {' | '.join(_cell(table[row.name][name], row.per) for name in COLUMNS)} |" for row in ROWS)
-    return [*lines, *rows, ""]
+        for each in results:
+            of = f", seed {each['seed']}" if len(results) > 1 else ""
+            line(f"proven: fewer false links than{of}", (_proven(each["proven"][name]) for name in COLUMNS))
+    for row in ROWS:
+        cells = [each["tables"][block][row.name] for each in results]
+        line(row.name, (_cell([of[name] for of in cells], row.per) for name in COLUMNS))
+        if len(results) > 1 and row is ROWS[0]:
+            for each, of in zip(results, cells, strict=True):
+                line(f"{row.name}, seed {each['seed']}", (_cell([of[name]], row.per) for name in COLUMNS))
+    return [*lines, ""]
 
 
 def _proven(rate: Mapping[str, Any]) -> str:
     return f"1 in {1 / rate['bound']:,.0f} ({rate['errors']:,} of {rate['doses']:,})" if rate["doses"] else "–"
 
 
-def _cell(found: Mapping[str, Any], per: int) -> str:
-    value = found["value"]
-    if value is None:
+def _cell(found: Sequence[Mapping[str, Any]], per: int) -> str:
+    count, total = (sum(each[part] for each in found) for part in ("count", "total"))
+    if not total:
         return "–"
-    shown = f"{value:.3%}" if per == 100 else f"{value * per:.2f}"
-    return f"{shown} ({found['count']:,} of {found['total']:,})"
+    shown = f"{count / total:.3%}" if per == 100 else f"{count / total * per:.2f}"
+    return f"{shown} ({count:,} of {total:,})"
