@@ -1,0 +1,1 @@
+"""One human being: grouping, golden record, stable ids, merge, unmerge, history."""
