@@ -1,0 +1,98 @@
+"""One operational database: snapshots to read, one writer at a time."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from linkage.errors import UserError
+from linkage.store.reading import Reader
+from linkage.store.verifying import Problem, rebuild, verify
+from linkage.store.writing import Writer
+
+# any number will do, as long as every version of this program takes the same
+_WRITERS = 7_264_665
+
+
+class Store:
+    """The operational database of a URL, made by :func:`linkage.store.open_store`; ``url`` as messages show it."""
+
+    def __init__(self, engine: Engine, url: str, clock: Callable[[], datetime]) -> None:
+        self.url = url
+        self._engine = engine
+        self._clock = clock
+
+    @contextmanager
+    def reading(self) -> Iterator[Reader]:
+        """One snapshot: whatever others write meanwhile is not seen.
+
+        Raises:
+            UserError: the database cannot be reached or read.
+        """
+        options = {"isolation_level": "REPEATABLE READ"} if self._engine.name == "postgresql" else {}
+        with (
+            mended(self.url, self._engine.url.password),
+            self._engine.connect().execution_options(**options) as connection,
+            connection.begin(),
+        ):
+            yield Reader(connection)
+
+    @contextmanager
+    def writing(self, after: int | None = None) -> Iterator[Writer]:
+        """One transaction, after all others that write: done as a whole, or, whatever is raised in it, not at all.
+
+        Args:
+            after: the number of the last entry when what is to be written was worked out.
+
+        Raises:
+            UserError: entries were added since ``after``; another writer does not end; the database fails.
+        """
+        with mended(self.url, self._engine.url.password), begin_writing(self._engine) as connection:
+            writer = Writer(connection, self._clock)
+            if after is not None and writer.head().number != after:
+                raise UserError("store.moved", store=self.url)
+            yield writer
+
+    def verify(self, head: str | None = None) -> list[Problem]:
+        """What shows that the ledger or the state was tampered with; nothing, if nothing does.
+
+        See :func:`linkage.store.verifying.verify` for what cannot be seen.
+        """
+        with self.reading() as reader:
+            return verify(reader, head)
+
+    def rebuild(self) -> None:
+        """Make the current state again from the ledger."""
+        with self.writing() as writer:
+            rebuild(writer.connection)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._engine.dispose()
+
+
+@contextmanager
+def begin_writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that no other writer runs beside."""
+    with engine.connect().execution_options(writing=True) as connection, connection.begin():
+        if engine.name == "postgresql":
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS})")
+        yield connection
+
+
+@contextmanager
+def mended(url: str, password: object) -> Iterator[None]:
+    """What the database says becomes one message, without a password."""
+    try:
+        yield
+    except DBAPIError as error:
+        reason = str(error.orig).strip().partition("\n")[0]
+        if password:
+            reason = reason.replace(str(password), "***")
+        if "locked" in reason or "lock timeout" in reason:
+            raise UserError("store.busy", store=url) from error
+        if "append-only" in reason:
+            raise
+        raise UserError("store.database", store=url, reason=reason) from None
