@@ -16,7 +16,7 @@ from duckdb.sqltypes import INTEGER
 from linkage.persons.entry_pairs import pair_columns, reach, rules
 from linkage.tables.sql import quoted
 
-__all__ = ["MOST_DOSES", "Duplicates", "group_entries", "history_conflicts", "make_duplicates"]
+__all__ = ["MOST_DOSES", "Duplicates", "compare_histories", "group_entries", "make_duplicates"]
 
 MOST_DOSES = 100
 """A person or subject of more doses is no one human being; such doses are not compared."""
@@ -62,8 +62,8 @@ def make_duplicates(connection: DuckDBPyConnection) -> Duplicates:
     return Duplicates(*counts)
 
 
-def history_conflicts(connection: DuckDBPyConnection, pairs: str) -> None:
-    """Make the table ``history_conflicts``: how the injections of two subjects would fit one person.
+def compare_histories(connection: DuckDBPyConnection, pairs: str, into: str) -> None:
+    """Make the table ``into``: how the injections of two subjects would fit one person.
 
     A row for each row of ``pairs``: subject_l, subject_r and
     same_injections: doses of the left that may be entries of an injection of the right (for one person);
@@ -77,11 +77,12 @@ def history_conflicts(connection: DuckDBPyConnection, pairs: str) -> None:
     Args:
         connection: with ``injections``, ``dose_subjects`` (dose_id, subject) and ``pairs``.
         pairs: name of a relation of subject_l and subject_r, each pair once.
+        into: name of the table, replaced if there is one.
     """
     columns = ("same_injections", "too_close", "same_number_apart", "numbers_against_days")
     counts = ", ".join(f"if(crowded, NULL, coalesce({column}, 0)) AS {column}" for column in columns)
     connection.execute(f"""
-        CREATE OR REPLACE TABLE history_conflicts AS
+        CREATE OR REPLACE TABLE {quoted(into)} AS
         WITH pairs AS (SELECT subject_l, subject_r FROM {quoted(pairs)}), concerned AS (
           SELECT subject_l AS subject FROM pairs UNION SELECT subject_r FROM pairs
         ), held AS (
