@@ -2,7 +2,7 @@
 
 from linkage.store.opening import open_store
 from linkage.store.reading import Reader
-from linkage.store.records import Bond, Change, Draft, Entry, Event, Head, Place, Standing, native_id
+from linkage.store.records import Bond, Change, Draft, Entry, Event, Head, Kind, Place, Standing, native_id
 from linkage.store.store import Store
 from linkage.store.verifying import Problem
 from linkage.store.writing import Writer
@@ -14,6 +14,7 @@ __all__ = [
     "Entry",
     "Event",
     "Head",
+    "Kind",
     "Place",
     "Problem",
     "Reader",

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import ColumnElement, Connection, Select, Table, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, func, select
 
 from linkage.store.records import FIRST, Bond, Change, Entry, Event, Head, Kind, Place, Standing, native_id
 from linkage.store.schema import BOND, BOND_MEMBER, CHANGE, ENTRY, IDENTIFIER, SUBJECT
@@ -91,6 +91,14 @@ class Reader:
         columns = (IDENTIFIER.c.person_id, IDENTIFIER.c.entry)
         rows = self._among(ids, lambda keys: select(*columns).where(IDENTIFIER.c.person_id.in_(keys)))
         return dict(tuple(row) for row in rows)
+
+    def taken_from(self, person_id: str) -> list[Change]:
+        """The changes, by subject, of the entry that last moved the founder of an id out of the base of that id."""
+        founder = select(IDENTIFIER.c.founder).where(IDENTIFIER.c.person_id == person_id).scalar_subquery()
+        out = (CHANGE.c.base_before == person_id) & (CHANGE.c.base_after != person_id)
+        last = select(func.max(CHANGE.c.entry)).where(CHANGE.c.subject == founder, out).scalar_subquery()
+        rows = self.connection.execute(select(CHANGE).where(CHANGE.c.entry == last, out).order_by(CHANGE.c.subject))
+        return [Change(*row[1:]) for row in rows]
 
     def bonds(self) -> list[Bond]:
         """Every bond that holds, by entry."""
