@@ -249,6 +249,7 @@ def _manifest(work: Workspace, job: ScoreJob, facts: dict[str, Any], written: di
         "decisions": decisions,
         "outcomes": counts("outcome"),
         "inputs": {name: facts[name] for name in ("doses", "citizens")},
+        "registry": facts["block"]["registry"],
         "blocking": {"pairs": plan.pairs, "pairs_forgone": plan.pairs_forgone, **asdict(plan)},
         "model": {"name": job.model.name, "digest": job.model.digest},
         "settings": {**work.settings, "threads": job.threads, "memory": job.memory},

@@ -16,6 +16,7 @@ import duckdb
 
 from linkage.errors import UserError
 from linkage.tables import refuse_to_overwrite
+from linkage.tables.sql import text_literal
 
 WORK = frozenset({"work.duckdb", "work.duckdb.wal", "temporary", "result", "replaced"})
 """What a folder of unfinished work holds."""
@@ -158,10 +159,10 @@ class Workspace:
         rows = self.connection.execute("SELECT name, seconds, peak_bytes FROM stages ORDER BY rowid").fetchall()
         return {name: {"seconds": round(seconds, 3), "peak_bytes": peak} for name, seconds, peak in rows}
 
-    def seal(self) -> None:
-        """From here on no statement reaches a file outside the work's folder: a model brings SQL of its own."""
-        folder = str(self.folder.resolve()).replace("'", "''")
-        self.connection.execute(f"SET allowed_directories = ['{folder}']")
+    def seal(self, *inputs: Path) -> None:
+        """From here on no statement reaches a file outside the work's folder and inputs: a model brings SQL of its own."""
+        folders = ", ".join(text_literal(str(folder.resolve())) for folder in (self.folder, *inputs))
+        self.connection.execute(f"SET allowed_directories = [{folders}]")
         self.connection.execute("SET enable_external_access = false")
 
     def publish(self) -> None:
