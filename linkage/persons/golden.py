@@ -1,7 +1,7 @@
 """The golden record: of all values a person has in the registry and in its doses, one per field, and why that one.
 
-Most persons have one value of a field, or the registry settles it: those are read off one GROUP BY over the doses.
-Only where doses contradict each other, or the registry does and is not asked first, values are put in rows and ranked.
+Most persons' doses agree on a field: those are read off one GROUP BY over the doses, beside the registry's value.
+Only where doses contradict each other, or lengths must be compared, values are put in rows and ranked.
 Persons are worked out in parts of bounded size.
 """
 
@@ -127,11 +127,11 @@ def _summaries(rules: GoldenRules) -> str:
           min({field}) AS {field}_low, max({field}) AS {field}_high, count({field}) AS {field}_doses,
           max(latest) {said} AS {field}_latest, max(standing) {said} AS {field}_standing,
           substr(max({text}) {said}, 12) AS {field}_dose""")
-        against = "" if rules.registry_first(field) else f" OR {field}_low <> {field}_registry"
-        contests.append(f"coalesce({field}_low <> {field}_high{against}, false) AS {field}_contested")
+        undecided = f"{field}_low <> {field}_registry AND coalesce({field}_rule, 'most_complete') = 'most_complete'"
+        contests.append(f"coalesce({field}_low <> {field}_high OR {undecided}, false) AS {field}_contested")
     return f"""
     SELECT *, list_bool_or([{", ".join(f"{field}_contested" for field in FIELDS)}]) AS contested FROM (
-      SELECT *, {", ".join(contests)}, {", ".join(_rule_of_only(rules, field) for field in FIELDS)}
+      SELECT *, {", ".join(_rule_of_agreed(rules, field) for field in FIELDS)}, {", ".join(contests)}
       FROM (FROM golden_persons WHERE part = $part)
       LEFT JOIN (
         SELECT person_id, {",".join(spans)} FROM golden_records WHERE part = $part GROUP BY person_id
@@ -144,8 +144,8 @@ def _order(rules: GoldenRules, field: str) -> str:
     return "by_day" if rules.newest_first(field) else "by_standing"
 
 
-def _rule_of_only(rules: GoldenRules, field: str) -> str:
-    """The first rule that speaks for the only value, or for the registry's where that is asked first."""
+def _rule_of_agreed(rules: GoldenRules, field: str) -> str:
+    """The first rule that speaks for the one value of the doses or for the registry's; only lengths speak for both."""
     speaks = " ".join(f"WHEN {_SCORES[rule][1].format(field)} THEN '{rule}'" for rule in rules.of[field])
     return f"CASE {speaks} END AS {field}_rule"
 
@@ -225,20 +225,23 @@ def _golden() -> str:
 
 
 def _losing_values() -> str:
-    """What was ranked and did not win, and of what was not: what the registry overruled, or no rule spoke for."""
+    """What was ranked and did not win, and of what was not: the one that was overruled, or that no rule spoke for."""
     lost = ", ".join(
         f"""{{'field': '{field}', 'value': CASE WHEN {field}_contested THEN NULL
           WHEN {field}_rule IS NULL THEN coalesce({field}_low, {field}_registry)
-          WHEN {field}_low <> {field}_registry THEN {field}_low END,
+          WHEN {field}_low <> {field}_registry AND {field}_rule = 'registry' THEN {field}_low
+          WHEN {field}_low <> {field}_registry THEN {field}_registry END,
+          'of_doses': {field}_rule = 'registry' OR {field}_rule IS NULL,
           'doses': coalesce({field}_doses, 0), 'latest': {field}_latest,
-          'source': CASE WHEN {field}_low <> {field}_registry OR {field}_registry IS NULL
-            THEN {field}_dose ELSE 'registry' END}}"""
+          'source': CASE WHEN {field}_rule IS NULL AND {field}_registry IS NOT NULL THEN 'registry'
+            ELSE {field}_dose END}}"""
         for field in FIELDS
     )
     return f"""
     SELECT person_id, field, value, doses, latest, CASE WHEN in_registry THEN 'registry' ELSE dose END AS source
     FROM golden_ranked WHERE rule IS NULL
     UNION ALL
-    SELECT person_id, lost.field, lost.value, lost.doses, lost.latest, lost.source
+    SELECT person_id, lost.field, lost.value, CASE WHEN lost.of_doses THEN lost.doses ELSE 0 END,
+      CASE WHEN lost.of_doses THEN lost.latest END, CASE WHEN lost.of_doses THEN lost.source ELSE 'registry' END
     FROM (SELECT person_id, unnest([{lost}]) AS lost FROM golden_summaries) WHERE lost.value IS NOT NULL
     """

@@ -36,10 +36,6 @@ class GoldenRules:
 
     of: Mapping[str, tuple[str, ...]]
 
-    def registry_first(self, field: str) -> bool:
-        """Whether a value of the registry wins whatever doses say."""
-        return self.of[field][0] == "registry"
-
     def newest_first(self, field: str) -> bool:
         """Whether, of the doses with the golden value, the last is named as its source, or the best verified."""
         asked = [rule for rule in self.of[field] if rule in {"verified", "most_recent"}]
