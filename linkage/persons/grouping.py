@@ -5,8 +5,8 @@ most surely the citizen's stands first, and every other subject must hold its ow
 "this citizen" against "somebody else or nobody", are lowered by how rare a second subject is, and moved by how the
 injections of both would fit one person (Bayes' rule, with the histories as one more comparison). Who does not hold its
 own, and who has no citizen, is then linked by the model to the subjects beside it. Links join groups from the surest
-on; none is joined that would bring two citizens, two well-formed numbers, two birth dates of a day, or what a human
-keeps apart into one person: such a link is a conflict for a human.
+on; none is joined that would bring two citizens, two well-formed numbers, or two birth dates of a day into one person:
+such a link is a conflict for a human.
 """
 
 from collections.abc import Iterable, Mapping
@@ -34,7 +34,7 @@ VACCINATED = 0.8
 profiles of 98 M citizens, 2022)."""
 
 BESIDE_BITS = -4.0
-"""log2 of `linkage.persons.linking.SECOND_SUBJECT` / ``VACCINATED``: what a subject's log odds lose where another subject has the citizen already."""
+"""log2 of SECOND_SUBJECT / VACCINATED: what a subject's log odds lose where another subject has the citizen."""
 
 CERTAIN = 20.0
 """Log2 odds from which a subject is its citizen's whatever histories say: of such pairs these are learned."""
@@ -49,8 +49,7 @@ def group_subjects(
 
     Args:
         connection: holds ``doses``, ``decisions``, ``candidates`` of a run, ``dose_subjects``, ``claims``, ``subjects``
-            (of ``make_subjects``), ``injections``, and ``kept_apart`` (bond, left_side, subject): what humans keep
-            apart.
+            (of ``make_subjects``), and ``injections``.
         model: of the run.
         registry: of the run.
         progress: told after each part.
@@ -85,7 +84,7 @@ def _rank(connection: DuckDBPyConnection) -> None:
 
 
 def _members(connection: DuckDBPyConnection, histories: Mapping[str, float]) -> None:
-    """Make ``members`` (subject, citizen_id, place, other, bits, clash, kept_apart, holds) of ``ranked``.
+    """Make ``members`` (subject, citizen_id, place, other, bits, clash, holds) of ``ranked``.
 
     bits are those beside the subject that fits the citizen best; it holds its own from ``JOIN_BITS`` on. ``other`` is
     the better one that speaks most against it.
@@ -93,28 +92,19 @@ def _members(connection: DuckDBPyConnection, histories: Mapping[str, float]) -> 
     history_levels(connection, "beside", "member_histories")
     connection.execute(f"""
     CREATE OR REPLACE TABLE members AS
-    WITH apart AS ({_apart("beside", "subject_l", "subject_r")}), against AS (
+    WITH against AS (
       SELECT subject_r AS subject, min(bits) AS bits, min((bits, subject_l)) AS worst, bool_or(level = 'clash') AS clash
       FROM (SELECT *, {_bits(histories, "level")} AS bits FROM member_histories) GROUP BY 1
     )
-    SELECT *, place = 1 OR bits >= {JOIN_BITS!r} AND NOT kept_apart AS holds
+    SELECT *, place = 1 OR bits >= {JOIN_BITS!r} AS holds
     FROM (
       SELECT r.subject, r.citizen_id, r.place, coalesce(a.worst[2], first.subject) AS other,
-        r.bits + {BESIDE_BITS!r} + coalesce(a.bits, 0) AS bits, coalesce(a.clash, false) AS clash,
-        x.subject_r IS NOT NULL AS kept_apart
+        r.bits + {BESIDE_BITS!r} + coalesce(a.bits, 0) AS bits, coalesce(a.clash, false) AS clash
       FROM ranked AS r JOIN ranked AS first ON first.citizen_id = r.citizen_id AND first.place = 1
       LEFT JOIN against AS a ON a.subject = r.subject AND r.place > 1
-      LEFT JOIN (SELECT DISTINCT subject_r FROM apart) AS x ON x.subject_r = r.subject
     )
     """)
     connection.execute("DROP TABLE ranked")
-
-
-def _apart(pairs: str, left: str, right: str) -> str:
-    """Those of some pairs of subjects that a human keeps apart."""
-    return f"""
-    SELECT DISTINCT {left}, {right} FROM {pairs} JOIN kept_apart AS x ON x.subject = {left}
-    JOIN kept_apart AS y ON y.subject = {right} AND y.bond = x.bond AND y.left_side <> x.left_side"""
 
 
 def _to_link(connection: DuckDBPyConnection) -> None:
@@ -151,14 +141,10 @@ def _join(connection: DuckDBPyConnection, histories: Mapping[str, float]) -> Non
     FROM touched JOIN placed AS p USING (subject) JOIN dose_subjects USING (subject) JOIN doses AS d USING (dose_id)
     GROUP BY 1, 2
     """).fetchall()
-    apart = connection.execute("SELECT bond, left_side, subject FROM kept_apart").fetchall()
     facts = {
         subject: Fact(citizen, numbers_in(numbers), days_in(dates)) for subject, citizen, numbers, dates in touched
     }
-    sides: dict[str, frozenset[tuple[int, bool]]] = {}
-    for bond, left, subject in apart:
-        sides[subject] = sides.get(subject, frozenset()) | {(bond, left)}
-    joined, refused = join(edges, facts, sides)
+    joined, refused = join(edges, facts)
     _keep(connection, "joined", ("subject", "head"), joined)
     _keep(connection, "refused", ("subject", "other", "reason"), refused)
     connection.execute("""
@@ -194,7 +180,7 @@ class Fact:
         """Why both cannot be of one person; None when nothing says so."""
         if self.citizen and other.citizen and self.citizen != other.citizen:
             return "two_citizens"
-        if not _near(self._all_numbers(), other._all_numbers()):
+        if not _near(self.known_numbers(), other.known_numbers()):
             return "two_numbers"
         return None if _near(self.days | _swapped(self.days), other.days) else "two_birth_dates"
 
@@ -202,7 +188,8 @@ class Fact:
         """Of both together."""
         return Fact(self.citizen or other.citizen, self.numbers | other.numbers, self.days | other.days)
 
-    def _all_numbers(self) -> frozenset[str]:
+    def known_numbers(self) -> frozenset[str]:
+        """The citizen's number, else those typed."""
         # who has a citizen has that number, whatever was typed
         return frozenset({self.citizen}) if self.citizen else self.numbers
 
@@ -229,9 +216,7 @@ def _near(some: frozenset[str], others: frozenset[str]) -> bool:
 
 
 def join(
-    edges: Iterable[tuple[str, str, float, bool]],
-    facts: Mapping[str, Fact],
-    sides: Mapping[str, frozenset[tuple[int, bool]]],
+    edges: Iterable[tuple[str, str, float, bool]], facts: Mapping[str, Fact]
 ) -> tuple[list[tuple[str, str]], list[tuple[str, str, str]]]:
     """Join the ends of edges, from the surest on, unless something speaks against one of their groups being one person.
 
@@ -239,7 +224,6 @@ def join(
         edges: subject, other, log2 odds that they are one person, and whether their histories speak against it; the
             surest first.
         facts: of every subject on an edge. Those of one citizen are one group from the start.
-        sides: subject → (bond, left or right) of what humans keep apart.
 
     Returns:
         (subject, the first subject of its group) of every subject on an edge, and (subject, other, reason) of the edges
@@ -251,7 +235,7 @@ def join(
         fact = facts[subject]
         key = f"c{fact.citizen}" if fact.citizen else f"s{subject}"
         of[subject] = key
-        alone = _Group([subject], fact, sides.get(subject, frozenset()))
+        alone = _Group([subject], fact)
         groups[key] = groups[key].with_(alone) if key in groups else alone
     refused = []
     for subject, other, bits, clash in edges:
@@ -259,9 +243,7 @@ def join(
         if left == right:
             continue
         reason = groups[left].fact.against(groups[right].fact)
-        if groups[left].is_kept_from(groups[right]):
-            reason = "kept_apart"
-        elif bits < JOIN_BITS:
+        if bits < JOIN_BITS:
             reason = "histories_clash" if clash else "unsure"
         if reason:
             refused.append((subject, other, reason))
@@ -277,13 +259,9 @@ def join(
 class _Group:
     subjects: list[str]
     fact: Fact
-    sides: frozenset[tuple[int, bool]]
 
     def with_(self, other: "_Group") -> "_Group":
-        return _Group(self.subjects + other.subjects, self.fact.with_(other.fact), self.sides | other.sides)
-
-    def is_kept_from(self, other: "_Group") -> bool:
-        return any((bond, not left) in other.sides for bond, left in self.sides)
+        return _Group(self.subjects + other.subjects, self.fact.with_(other.fact))
 
 
 def _doubts(connection: DuckDBPyConnection) -> None:
@@ -293,7 +271,7 @@ def _doubts(connection: DuckDBPyConnection) -> None:
     ``second_subject_unsure`` and ``histories_clash`` (of one citizen, taken out or left in), ``two_numbers``,
     ``two_birth_dates``.
     """
-    connection.execute(f"""
+    connection.execute("""
     CREATE OR REPLACE TABLE doubts AS
     SELECT 'two_citizens' AS reason, subject, NULL AS other, c.citizen_id, d.dose_id
     FROM claims AS c JOIN dose_subjects USING (subject)
@@ -301,9 +279,10 @@ def _doubts(connection: DuckDBPyConnection) -> None:
     JOIN bases AS b USING (subject) WHERE c.citizen_id IS DISTINCT FROM b.citizen_id
       AND subject IN (SELECT subject FROM claims WHERE place = 2)
     UNION ALL
-    SELECT CASE WHEN clash THEN 'histories_clash' ELSE 'second_subject_unsure' END, m.subject, m.other, m.citizen_id, NULL
+    SELECT CASE WHEN clash THEN 'histories_clash' ELSE 'second_subject_unsure' END, m.subject, m.other,
+      m.citizen_id, NULL
     FROM members AS m JOIN bases AS b USING (subject)
-    WHERE NOT m.kept_apart AND (m.clash OR NOT m.holds) AND (m.clash OR b.citizen_id IS DISTINCT FROM m.citizen_id)
+    WHERE m.clash OR NOT m.holds AND b.citizen_id IS DISTINCT FROM m.citizen_id
     UNION ALL
-    SELECT reason, subject, other, NULL, NULL FROM refused WHERE reason NOT IN ('kept_apart', 'unsure')
+    SELECT reason, subject, other, NULL, NULL FROM refused WHERE reason <> 'unsure'
     """)

@@ -1,8 +1,8 @@
 """How the injections of two subjects fit one person: one more comparison, with m and u from the run itself.
 
 Nobody is injected twice within days, nor has two second doses weeks apart; who was entered under two profiles has doses
-that go on where the other profile's end. Strangers' histories each begin at one. So a comparison of histories tells much,
-and needs no labels: subjects whose own number and details tie them to one citizen show m, random pairs of subjects u
+in one that go on where those in the other end. Strangers' histories each begin at one. So a comparison of histories
+tells much, and needs no labels: subjects whose own number and details tie them to one citizen show m, random pairs of subjects u
 (Fellegi & Sunter 1969; bits are log2 of m / u). Few such pairs are helped by declared ones.
 """
 

@@ -7,7 +7,7 @@ from linkage.errors import UserError
 __all__ = ["CERTAIN_BITS", "log_odds", "make_subjects"]
 
 MARGIN = 10.0
-"""Bits by which a subject's best citizen must lead: its doses are accepted to two citizens, and one of them is wrong."""
+"""Bits by which a subject's best citizen must lead, where its doses are accepted to two: one of them is wrong."""
 
 CERTAIN_BITS = 40.0
 """Log2 odds of a probability that a number cannot tell from 1."""
@@ -53,11 +53,11 @@ def make_subjects(connection: DuckDBPyConnection) -> None:
     """)
     connection.execute(f"""
     CREATE OR REPLACE TABLE subjects AS
-    SELECT s.subject, CASE WHEN clear THEN best.citizen_id END AS citizen_id, CASE WHEN clear THEN best.bits END AS bits,
-      CASE WHEN clear THEN best.match_weight END AS match_weight
+    SELECT s.subject, CASE WHEN clear THEN best.citizen_id END AS citizen_id,
+      CASE WHEN clear THEN best.bits END AS bits, CASE WHEN clear THEN best.match_weight END AS match_weight
     FROM (SELECT DISTINCT subject FROM dose_subjects) AS s
     LEFT JOIN (
-      SELECT *, coalesce(match_weight - lead(match_weight) OVER (PARTITION BY subject ORDER BY place), 1e9) >= {MARGIN!r}
-        AS clear FROM claims
+      SELECT *, coalesce(match_weight - lead(match_weight) OVER (PARTITION BY subject ORDER BY place), 1e9)
+        >= {MARGIN!r} AS clear FROM claims
     ) AS best ON best.subject = s.subject AND best.place = 1
     """)
