@@ -76,7 +76,7 @@ def read_lot(text: str) -> str | None:
     return lot if lot.strip("0") else None
 
 
-_WORDS = re.compile("[0-9]+|[a-z]+")
+_WORDS = re.compile(r"[0-9]+|[a-z]+|[^\W_a-z0-9]+")
 _COUNTED = {
     **dict.fromkeys(("mot", "nhat", "i", "first", "dau"), 1),
     **dict.fromkeys(("hai", "nhi", "ii", "second"), 2),
@@ -122,5 +122,5 @@ def _typed(connection: DuckDBPyConnection, doses: str) -> str:
     return f"""(
         SELECT *, nullif(trim(typed_facility_id), '') AS facility,
           regexp_replace(typed_recorded_at, '{_TIME}', '') AS typed_recorded_on,
-          TRY_CAST(lpad(regexp_extract(typed_recorded_at, '{_TIME}', 1), 5, '0') AS TIME) AS recorded_time
+          TRY_CAST(regexp_extract(typed_recorded_at, '{_TIME}', 1) AS TIME) AS recorded_time
         FROM (SELECT dose_id, {typed} FROM {quoted(doses)}))"""
