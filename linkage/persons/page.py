@@ -62,7 +62,7 @@ def history_text(history: Sequence[HistoryEntry], language: str) -> str:
     """The entries of a history for the terminal, in the order given."""
     lines = [say("person.history", language)]
     for entry in history:
-        lines.append(f"  {entry.number}  {entry.at}  {_what(entry, language)}  {entry.model or entry.actor}")
+        lines.append(f"  {entry.number}  {entry.at}  {_what(entry, language)}  {_who(entry)}")
         lines += [f"      {_move(move, language)}" for move in entry.moves]
         lines += [f"      {text}" for text in (entry.because, entry.evidence) if text.strip(" {}")]
     return "\n".join(map(plain, lines))
@@ -119,7 +119,7 @@ def _subject(subject: SubjectFacts, language: str) -> str:
 def _dose(dose: DoseFacts, language: str) -> Iterator[str]:
     seen = [_day(dose.day, language), dose.dose_id, dose.vaccine, dose.facility]
     probability = [percent(dose.probability, language)] if dose.probability is not None else []
-    told = [word(f"decision.{dose.decision}", language), word(f"person.outcome.{dose.outcome}", language), *probability]
+    told = [word(f"decision.{dose.decision}", language), word(f"outcome.{dose.outcome}", language), *probability]
     yield f"  {'  '.join(text or '–' for text in seen)}  [{', '.join(told)}]"
     if dose.primary_dose_id:
         evidence = f" ({_evidence(dose.evidence, language)})" if dose.evidence else ""
@@ -146,6 +146,10 @@ def _what(entry: HistoryEntry, language: str) -> str:
     what = word(f"person.kind.{entry.kind}", language)
     undone = f" ({say('person.undoes', language, number=entry.undoes)})" if entry.undoes is not None else ""
     return what + undone
+
+
+def _who(entry: HistoryEntry) -> str:
+    return f"{entry.actor}, {entry.model}" if entry.model else entry.actor
 
 
 def _move(move: Move, language: str) -> str:

@@ -130,11 +130,15 @@ def test_page_and_text_show_every_fact(language: str) -> None:
     facts += [dose.dose_id for dose in PERSON.doses] + [subject.subject for subject in PERSON.subjects]
     facts += [golden.value for golden in PERSON.golden if golden.value]
     facts += [losing.value for golden in PERSON.golden for losing in golden.losing]
-    facts += [BUILT.model or "", MERGED.actor, MERGED.evidence, BUILT.at]
+    facts += [BUILT.model or "", BUILT.actor, MERGED.actor, MERGED.evidence, BUILT.at]
     facts += [say(f"person.{key}", language) for key in ("kind.merge", "reason.by_hand", "conflict.two_birth_dates")]
     facts += [say("person.duplicate_of", language), say("person.evidence.days_apart", language, days=1)]
     facts += [say("person.too_close", language, dose_id="D000000002", days=9), "own level", "unheard of"]
-    facts += [say("level.name.middle_dropped", language), "+6.2" if language == "en" else "+6,2"]
+    facts += [
+        say("level.name.middle_dropped", language),
+        say("outcome.in_review", language),
+        "+6.2" if language == "en" else "+6,2",
+    ]
     facts += ["2021-10-04" if language == "en" else "04/10/2021"]
     for shown in (page, text):
         assert [fact for fact in facts if fact not in shown] == []
