@@ -160,7 +160,7 @@ class Workspace:
         return {name: {"seconds": round(seconds, 3), "peak_bytes": peak} for name, seconds, peak in rows}
 
     def seal(self, *inputs: Path) -> None:
-        """From here on no statement reaches a file but the work's and those of inputs: a model brings SQL of its own."""
+        """From here on no statement reaches files but the work's and those of inputs: a model brings its own SQL."""
         folders = ", ".join(text_literal(str(folder.resolve())) for folder in (self.folder, *inputs))
         self.connection.execute(f"SET allowed_directories = [{folders}]")
         self.connection.execute("SET enable_external_access = false")

@@ -9,7 +9,7 @@ on; none is joined that would bring two citizens, two well-formed numbers, or tw
 such a link is a conflict for a human.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -160,7 +160,9 @@ def _join(connection: DuckDBPyConnection, histories: Mapping[str, float]) -> Non
     connection.execute("DROP TABLE joined")
 
 
-def _keep(connection: DuckDBPyConnection, table: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def _keep(
+    connection: DuckDBPyConnection, table: str, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]
+) -> None:
     columns_of_rows = zip(*rows, strict=True) if rows else ([] for _ in columns)
     arrow = pa.table([pa.array(column, pa.string()) for column in columns_of_rows], names=list(columns))
     connection.register("kept_rows", arrow)

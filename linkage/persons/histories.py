@@ -2,8 +2,8 @@
 
 Nobody is injected twice within days, nor has two second doses weeks apart; who was entered under two profiles has doses
 in one that go on where those in the other end. Strangers' histories each begin at one. So a comparison of histories
-tells much, and needs no labels: subjects whose own number and details tie them to one citizen show m, random pairs of subjects u
-(Fellegi & Sunter 1969; bits are log2 of m / u). Few such pairs are helped by declared ones.
+tells much, and needs no labels: subjects whose own number and details tie them to one citizen show m, random pairs of
+subjects u (Fellegi & Sunter 1969; bits are log2 of m / u). Few such pairs are helped by declared ones.
 """
 
 import math
