@@ -143,6 +143,9 @@ def new_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
         if not servers:
             server = _postgresql(folder / "server")
             servers.append((server, psycopg.connect(server.get_uri(), autocommit=True)))
+            # its databases go with the tests
+            servers[0][1].execute("ALTER SYSTEM SET fsync = off")
+            servers[0][1].execute("SELECT pg_reload_conf()")
         server, connection = servers[0]
         connection.execute(f"CREATE DATABASE {name}")
         return str(server.get_uri(name))
