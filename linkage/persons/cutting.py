@@ -36,8 +36,9 @@ class Persons:
         return frozenset(place.subject for place in self.places if place.base == base)
 
     def live(self, kind: Kind) -> list[Bond]:
-        """The bonds of a kind that hold."""
-        return [bond for bond in self.bonds if bond.kind == kind and bond.is_live]
+        """The bonds of a kind that hold, and still name one of these."""
+        everybody = self.base_of.keys()
+        return [bond for bond in self.bonds if bond.kind == kind and bond.is_live and bond.subjects & everybody]
 
     def citizens(self) -> dict[str, set[str]]:
         """The citizens of each person: the one a human named, else those its bases are tied to."""

@@ -101,7 +101,13 @@ def _set_up_postgresql(connection: DBAPIConnection, _record: object) -> None:
 def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     # the driver would begin transactions when it thinks fit
     connection.isolation_level = None
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "temp_store = FILE"):
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        "temp_store = FILE",
+        "cache_size = -65536",
+    ):
         connection.execute(f"PRAGMA {pragma}").close()
 
 

@@ -126,6 +126,16 @@ def test_of_several_bonds_in_a_circle_all_that_lead_back_are_lifted(store: Store
     assert result.lifted == (entries[0], entries[2])
 
 
+def test_a_merge_is_no_longer_that_of_a_subject_that_left_it(store: Store, machine: Build) -> None:
+    machine(store, {"a": "1", "b": "1", "c": "3", "d": "4"})
+    merged = merge(store, A, C, **BY_HAND)
+    unmerge(store, A, subjects=["b"], **BY_HAND)
+    with pytest.raises(UserError) as refused:
+        unmerge(store, B, entry=merged.entry, **BY_HAND)
+    assert refused.value.key == "by_hand.entry"
+    assert persons(store) == {"a": A, "b": B, "c": A, "d": D}
+
+
 def test_the_citizen_that_a_human_named_last_is_the_person_s(store: Store, machine: Build) -> None:
     machine(store, {"a": "1", "b": "2", "c": "3", "d": "4"}, CITIZENS)
     first = merge(store, A, B, citizen=CITIZENS["2"], **BY_HAND)
