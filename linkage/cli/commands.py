@@ -26,6 +26,7 @@ from linkage.cli.flags import (
     threads,
 )
 from linkage.cli.models import MODEL, model_in_use, read_model
+from linkage.cli.persons import PERSONS
 from linkage.cli.suggesting import INPUTS, check_inputs, suggest_doses
 from linkage.errors import UserError
 from linkage.explain import explain
@@ -281,5 +282,6 @@ COMMANDS: tuple[Command | Group, ...] = (
         ),
         _report,
     ),
+    PERSONS,
     MODEL,
 )

@@ -47,10 +47,10 @@ OUTPUTS: Mapping[str, str] = {
         ORDER BY person_id, primary_dose_id, dose_id""",
     "conflicts.parquet": "SELECT * FROM conflicts ORDER BY ALL",
     "links.parquet": """
-        SELECT l.subject AS subject_id, l.other AS other_subject_id, p.person_id, l.probability, l.match_weight
+        SELECT l.subject AS subject_id, l.other AS other_subject_id, p.person_id, l.* EXCLUDE (subject, other)
         FROM links AS l JOIN placed_subjects AS p USING (subject)
         JOIN placed_subjects AS o ON o.subject = l.other AND o.person_id = p.person_id
-        WHERE l.fits ORDER BY subject_id, other_subject_id""",
+        ORDER BY subject_id, other_subject_id""",
     "losing_values.parquet": """
         SELECT person_id, field, value, doses, latest, source FROM losing_values ORDER BY person_id, field, value""",
     "identifiers.parquet": """
@@ -200,11 +200,11 @@ def _conflicts(connection: duckdb.DuckDBPyConnection) -> None:
     FROM doubts AS d JOIN placed_subjects AS p USING (subject)
     LEFT JOIN placed_subjects AS o ON o.subject = d.other
     UNION ALL BY NAME
-    SELECT 'doses_too_close' AS reason, person_id, dose_id, other_dose_id, days::BIGINT AS days FROM too_close
+    SELECT 'too_close' AS reason, person_id, dose_id, other_dose_id, days::BIGINT AS days FROM too_close
     UNION ALL BY NAME
-    SELECT 'too_many_doses' AS reason, person_id FROM crowded
+    SELECT 'crowded' AS reason, person_id FROM crowded
     UNION ALL BY NAME
-    SELECT DISTINCT 'two_citizens_by_hand' AS reason, person_id, subject AS subject_id, citizen_id
+    SELECT DISTINCT 'two_citizens' AS reason, person_id, subject AS subject_id, citizen_id
     FROM placed_subjects WHERE in_run AND citizen_id <> citizen_of_person
     """)
 

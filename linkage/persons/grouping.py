@@ -127,13 +127,13 @@ def _join(connection: DuckDBPyConnection, histories: Mapping[str, float]) -> Non
     """Make ``bases`` and ``refused`` (subject, other, bits, reason) from the links."""
     connection.execute("""
     CREATE OR REPLACE TEMP VIEW found AS
-    SELECT DISTINCT subject AS subject_l, other AS subject_r FROM links WHERE fits
+    SELECT DISTINCT subject AS subject_l, other AS subject_r FROM links
     """)
     history_levels(connection, "found", "link_histories")
     edges = connection.execute(f"""
     SELECT l.subject, l.other, {log_odds("l.probability")} + {_bits(histories, "h.level")} AS bits, h.level = 'clash'
     FROM links AS l JOIN link_histories AS h ON h.subject_l = l.subject AND h.subject_r = l.other
-    WHERE l.fits ORDER BY bits DESC, 1, 2
+    ORDER BY bits DESC, 1, 2
     """).fetchall()
     touched = connection.execute("""
     WITH touched AS (SELECT subject_l AS subject FROM found UNION SELECT subject_r FROM found)

@@ -11,7 +11,7 @@ from duckdb import DuckDBPyConnection
 from linkage.blocking import Budget, plan_blocking
 from linkage.deciding import WEAKEST, compile_deciding
 from linkage.progress import Progress, silent
-from linkage.scoring import compared_tables, compile_scoring, level_column
+from linkage.scoring import bits_column, compared_tables, compile_scoring, level_column, level_name
 from linkage.standardise import standardise
 from linkage.tables.sql import text_literal
 from models import CAUTION, NEVER, Model, Registry
@@ -39,10 +39,10 @@ _TYPED = (
 def link_subjects(
     connection: DuckDBPyConnection, model: Model, registry: Registry, *, progress: Progress = silent
 ) -> None:
-    """Make ``links`` (subject, other, probability, match_weight, fits, caution): the pairs of subjects that fit.
+    """Make ``links`` (subject, other, probability, match_weight, then level and bits of each comparison).
 
-    A pair stands once, from the side that looks; it ``fits`` when the other is the best found beside it,
-    from ``LEAST`` on (histories may raise or lower it), and no caution of the model holds.
+    For a subject that looks for another there is at most one: the best found beside it, from ``LEAST`` on (histories
+    may raise or lower that), if no caution of the model holds.
 
     Args:
         connection: holds ``doses`` and ``dose_subjects`` of a run, ``to_link`` (subject): those that look for another,
@@ -70,7 +70,8 @@ def _link(connection: DuckDBPyConnection, model: Model, registry: Registry, prog
     plan = plan_blocking(connection, model.specification, Budget(), progress=progress)
     beside = replace(model, in_registry=SECOND_SUBJECT)
     scoring = compile_scoring(beside, replace(registry, citizens=max(2, records)), plan, WEAKEST)
-    levels = ", ".join(level_column(each) for each in model.specification.comparisons)
+    comparisons = model.specification.comparisons
+    levels = ", ".join(f"{level_column(each)}, {bits_column(each)}" for each in comparisons)
     # of the records of two subjects the pair that fits best speaks for both
     best = f"""
     SELECT l.number AS dose_key, r.number AS citizen_key, p.rule, p.match_weight, {levels}
@@ -91,11 +92,14 @@ def _link(connection: DuckDBPyConnection, model: Model, registry: Registry, prog
     progress("link subjects", end, end)
     accept = dict.fromkeys(model.thresholds.accept, LEAST) | {CAUTION: NEVER}
     deciding = compile_deciding(replace(beside, thresholds=replace(model.thresholds, accept=accept)), "pairs")
+    shown = ", ".join(
+        f"{level_name(each, 'k')}, k.{bits_column(each)}::FLOAT AS {bits_column(each)}" for each in comparisons
+    )
     connection.execute(f"""
     CREATE OR REPLACE TABLE main.links AS
-    SELECT l.subject, r.subject AS other, k.probability, k.match_weight, k.decision = 'accept' AND k.rank = 1 AS fits,
-      k.caution
+    SELECT l.subject, r.subject AS other, k.probability, k.match_weight, {shown}
     FROM ({deciding}) AS k JOIN numbers AS l ON l.number = k.dose_key JOIN numbers AS r ON r.number = k.citizen_key
+    WHERE k.decision = 'accept' AND k.rank = 1
     """)
 
 

@@ -158,7 +158,8 @@ def changes(connection: DuckDBPyConnection) -> tuple[Iterator[tuple[Any, ...]], 
     )
     minted = _stream(
         connection,
-        "SELECT DISTINCT base, founder FROM placed_subjects ANTI JOIN identifiers AS i ON i.person_id = base ORDER BY 1",
+        "SELECT DISTINCT base, founder FROM placed_subjects ANTI JOIN identifiers AS i ON i.person_id = base"
+        " ORDER BY 1",
     )
     return rows, minted, count
 
