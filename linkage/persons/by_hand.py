@@ -7,6 +7,7 @@ it, or one base out of what a machine made of several.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from linkage.errors import UserError
 from linkage.persons.bonds import components, resolve
@@ -136,7 +137,8 @@ def unmerge(
             cut = cut_of_entry(before, standing, entry)
         else:
             cut = cut_of_id(writer, before, standing)
-        evidence = {"person": person_id} | ({"subjects": sorted(wanted)} if wanted else {})
+        evidence: dict[str, Any] = {"person": person_id} | ({"subjects": sorted(wanted)} if wanted else {})
+        evidence |= {"entry": entry} if entry is not None else {}
         return _part(writer, before, cut, Draft("unmerge", actor, because.strip(), evidence))
 
 

@@ -43,7 +43,7 @@ def open_store(url: str, *, create: bool = True, clock: Callable[[], datetime] =
     _check_file(parsed, shown, create=create)
     engine = _engine(parsed)
     try:
-        with mended(shown, parsed.password):
+        with mended(parsed, shown):
             _bring_up_to_date(engine, shown, create=create)
     except BaseException:
         engine.dispose()

@@ -113,22 +113,22 @@ class Reader:
     def _folded(self, rows: Iterable[tuple[Any, ...]]) -> list[Bond]:
         """Rows of :data:`_MEMBERS` become bonds: what the latest entry says of a subject holds."""
         bonds: dict[int, tuple[Kind, str | None]] = {}
-        members: dict[int, dict[str, tuple[str, bool]]] = {}
+        members: dict[int, dict[str, tuple[str, int]]] = {}
         for _, bond, subject, side, live, kind, evidence in sorted(rows, key=lambda row: row[:3]):
             bonds[bond] = (kind, json.loads(evidence).get("citizen"))
             members.setdefault(bond, {})[subject] = (side, live)
 
-        def those(bond: int, *wanted: tuple[str, bool]) -> frozenset[str]:
+        def those(bond: int, *wanted: tuple[str, int]) -> frozenset[str]:
             return frozenset(subject for subject, found in members[bond].items() if found in wanted)
 
         return [
             Bond(
                 bond,
                 kind,
-                those(bond, ("left", True)),
-                those(bond, ("right", True)),
+                those(bond, ("left", 1)),
+                those(bond, ("right", 1)),
                 citizen,
-                those(bond, ("left", False), ("right", False)),
+                those(bond, ("left", 0), ("right", 0)),
             )
             for bond, (kind, citizen) in sorted(bonds.items())
         ]

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -84,7 +84,7 @@ class Entry:
     def sealed(self) -> str:
         """The hash this entry must have: over every other column, the hash of the entry before among them."""
         columns = [getattr(self, name) for name in self.__slots__ if name != "hash"]
-        return hashlib.sha256(canonical(columns).encode()).hexdigest()
+        return hashlib.sha256(canonical(columns, default=repr).encode()).hexdigest()
 
 
 class Head(NamedTuple):
@@ -152,9 +152,18 @@ class Event:
     lifted: tuple[int, ...]
 
 
-def canonical(value: object) -> str:
-    """JSON with sorted keys and no spaces: equal values, equal text."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+def canonical(value: object, default: Callable[[Any], str] | None = None) -> str:
+    """JSON with sorted keys and no spaces: equal values, equal text.
+
+    Args:
+        value: anything JSON can hold.
+        default: what stands for anything else, such as bytes that somebody put where there was text.
+
+    Raises:
+        TypeError, ValueError: JSON cannot hold the value.
+    """
+    compact = (",", ":")
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=compact, allow_nan=False, default=default)
 
 
 class RowsDigest:
@@ -177,7 +186,7 @@ class RowsDigest:
 
     def add(self, rows: Iterable[tuple[Any, ...]]) -> None:
         """Rows of the table begun last, in their order."""
-        text = canonical(list(rows))[1:-1]
+        text = canonical(list(rows), default=repr)[1:-1]
         if text:
             self._sha.update((("," if self._has_rows else "") + text).encode())
             self._has_rows = True

@@ -1,6 +1,6 @@
 """The tables, as the migrations leave them; text compares by code point on both databases."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Integer, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, Integer, MetaData, Table, Text
 
 METADATA = MetaData()
 # SQLite numbers rows quickest under INTEGER; PostgreSQL would stop at 2³¹
@@ -51,7 +51,7 @@ BOND = Table(
     Column("kind", Text, nullable=False),
 )
 
-# a row of a later entry than the bond's own takes a subject out of the bond (live false) or back into it
+# a row of a later entry than the bond's own takes a subject out of the bond (live 0) or back into it (1)
 BOND_MEMBER = Table(
     "bond_member",
     METADATA,
@@ -59,7 +59,7 @@ BOND_MEMBER = Table(
     Column("bond", NUMBER, primary_key=True, autoincrement=False),
     Column("subject", Text, primary_key=True),
     Column("side", Text, nullable=False),
-    Column("live", Boolean, nullable=False),
+    Column("live", Integer, nullable=False),
 )
 
 SUBJECT = Table(

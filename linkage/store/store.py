@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from typing import Self
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from linkage.errors import UserError
@@ -14,6 +15,8 @@ from linkage.store.writing import Writer
 
 # any number will do, as long as every version of this program takes the same
 _WRITERS = 7_264_665
+
+_LOCK_NOT_AVAILABLE = "55P03"
 
 
 class Store:
@@ -33,7 +36,7 @@ class Store:
         """
         options = {"isolation_level": "REPEATABLE READ"} if self._engine.name == "postgresql" else {}
         with (
-            mended(self.url, self._engine.url.password),
+            mended(self._engine.url, self.url),
             self._engine.connect().execution_options(**options) as connection,
             connection.begin(),
         ):
@@ -49,7 +52,7 @@ class Store:
         Raises:
             UserError: entries were added since ``after``; another writer does not end; the database fails.
         """
-        with mended(self.url, self._engine.url.password), begin_writing(self._engine) as connection:
+        with mended(self._engine.url, self.url), begin_writing(self._engine) as connection:
             writer = Writer(connection, self._clock)
             if after is not None and writer.head().number != after:
                 raise UserError("store.moved", store=self.url)
@@ -68,6 +71,12 @@ class Store:
         with self.writing() as writer:
             rebuild(writer.connection)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Let go of the connections."""
         self._engine.dispose()
@@ -83,16 +92,14 @@ def begin_writing(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def mended(url: str, password: object) -> Iterator[None]:
+def mended(url: URL, shown: str) -> Iterator[None]:
     """What the database says becomes one message, without a password."""
     try:
         yield
     except DBAPIError as error:
         reason = str(error.orig).strip().partition("\n")[0]
-        if password:
-            reason = reason.replace(str(password), "***")
-        if "locked" in reason or "lock timeout" in reason:
-            raise UserError("store.busy", store=url) from error
-        if "append-only" in reason:
-            raise
-        raise UserError("store.database", store=url, reason=reason) from None
+        for secret in (url.password, url.query.get("password")):
+            reason = reason.replace(str(secret), "***") if secret else reason
+        if "locked" in reason or getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
+            raise UserError("store.busy", store=shown) from None
+        raise UserError("store.database", store=shown, reason=reason) from None

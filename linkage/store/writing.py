@@ -53,7 +53,8 @@ class Writer(Reader):
         self._put(digest, IDENTIFIER, number, minted, ordered_by=1)
         self._put(digest, BOND, number, [(bond.kind,)] if bond else [], ordered_by=1)
         own = [(number, one, side, True) for side in ("left", "right") for one in getattr(bond, side, ())]
-        self._put(digest, BOND_MEMBER, number, sorted([*own, *members]), ordered_by=2)
+        rows = [(one, subject, side, int(live)) for one, subject, side, live in sorted([*own, *members])]
+        self._put(digest, BOND_MEMBER, number, rows, ordered_by=2)
         at = self._clock().astimezone(UTC).isoformat(timespec="seconds")
         evidence = canonical(dict(draft.evidence))
         said = (draft.actor, draft.kind, draft.because, evidence, draft.run, draft.model, draft.undoes)

@@ -5,7 +5,7 @@ accidents; against intent there is the chain of hashes.
 """
 
 from alembic import op
-from sqlalchemy import BigInteger, Boolean, Column, Integer, Text
+from sqlalchemy import BigInteger, Column, Integer, Text
 
 revision = "0001"
 down_revision = None
@@ -70,7 +70,7 @@ def upgrade() -> None:
         Column("bond", NUMBER, primary_key=True, autoincrement=False),
         Column("subject", KEY, primary_key=True),
         Column("side", Text, nullable=False),
-        Column("live", Boolean, nullable=False),
+        Column("live", Integer, nullable=False),
     )
     op.create_index("bond_member_bond", "bond_member", ["bond"])
     op.create_index("bond_member_subject", "bond_member", ["subject"])
