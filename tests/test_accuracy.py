@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from evaluation import Evaluation, Stratum, evaluate
+from evaluation import Evaluation, PersonsEvaluation, Stratum, evaluate, evaluate_persons
 from linkage.cli import main
 from models import Model
 
@@ -34,6 +34,7 @@ class Measured:
     """A run on the population, judged, and the model that made it."""
 
     evaluation: Evaluation
+    persons: PersonsEvaluation
     run: Path
     truth: Path
     model: Model
@@ -50,7 +51,10 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured:
     assert main(["train", *tables, "--labels", str(data / "labels.csv"), "--out", str(model)]) == 0
     assert main(["score", *tables, "--model", str(model), "--out", str(run)]) == 0
     truth = data / "truth.csv"
-    return Measured(evaluate(run, str(truth), folder / "evaluation"), run, truth, Model.read(model))
+    built, store = folder / "persons", f"sqlite:///{folder / 'linkage.db'}"
+    assert main(["persons", "build", "--run", str(run), "--out", str(built), "--store", store]) == 0
+    persons = evaluate_persons(built, run, str(truth), folder / "persons_evaluation")
+    return Measured(evaluate(run, str(truth), folder / "evaluation"), persons, run, truth, Model.read(model))
 
 
 def _share(measured: Evaluation, stratum: tuple[str, str] | None, figure: str) -> float:
@@ -97,3 +101,20 @@ def test_floors(measured: Measured, record_property: Callable[[str, object], Non
     record_property(name, share)
     print(f"{name}: {share:.4%}")  # noqa: T201 - CI shows what it measured
     assert share >= bound if name in FLOORS else share <= bound
+
+
+def test_merged_subjects_are_one_person_and_one_person_is_merged(measured: Measured) -> None:
+    everybody = measured.persons.parts["all"]
+    assert everybody.recall.total >= 1500
+    assert (everybody.precision.value or 0) >= 0.9997
+    assert (everybody.recall.value or 0) >= 0.97
+    assert everybody.twins_merged == 0
+    assert measured.persons.without_person == 0
+
+
+def test_entries_of_one_injection_are_linked_and_no_second_dose_is(measured: Measured) -> None:
+    duplicates = measured.persons.duplicates
+    assert duplicates.recall.total >= 1000
+    assert (duplicates.recall.value or 0) >= 0.98
+    assert (duplicates.precision.value or 0) >= 0.999
+    assert duplicates.second_doses_linked == 0

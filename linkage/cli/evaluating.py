@@ -19,6 +19,13 @@ def _evaluate(flags: argparse.Namespace) -> Result:
     if flags.truth and flags.labels:
         raise UserError("evaluate.truth_and_labels")
     columns = column_map(flags)
+    if flags.persons:
+        if not flags.truth:
+            raise UserError("cli.missing", command="linkage evaluate --persons", flag="--truth")
+        persons = evaluation.evaluate_persons(
+            flags.persons, run, flags.truth, out, columns=columns, language=language, force=flags.force
+        )
+        return Result(evaluation.persons_as_markdown(persons, language), persons.as_dict())
     if flags.truth:
         found = evaluation.evaluate(run, flags.truth, out, columns=columns, language=language, force=flags.force)
         return Result(measured(found, out, language), found.as_dict())
@@ -69,6 +76,7 @@ EVALUATE = Command(
         Flag("--run", {"required": True, "type": Path, "dest": "run_folder", "metavar": "RUN"}),
         Flag("--truth"),
         Flag("--labels"),
+        Flag("--persons", {"type": Path, "metavar": "DIR"}),
         OUT,
         COLUMNS,
         FORCE,
