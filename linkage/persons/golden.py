@@ -28,7 +28,7 @@ _SCORES: Final = {
     "most_complete": ("length(value)", "coalesce({0}_low, {0}_registry) IS NOT NULL"),
     "majority": ("doses", "{0}_doses > 0"),
 }
-PERSONS_AT_ONCE = 500_000
+PERSONS_AT_ONCE = 200_000
 
 
 def make_golden(connection: duckdb.DuckDBPyConnection, rules: GoldenRules, *, progress: Progress = silent) -> None:

@@ -77,7 +77,7 @@ def number(person: int) -> str:
     return f"00390000000{person}"
 
 
-def make(world: World, rules: GoldenRules = SHIPPED, *, backwards: bool = False, at_once: int = 500_000) -> Made:
+def make(world: World, rules: GoldenRules = SHIPPED, *, backwards: bool = False, at_once: int = 200_000) -> Made:
     step = -1 if backwards else 1
     doses = [{name: dose.typed.get(name) for name in DOSES.columns} | {"dose_id": dose.dose_id} for dose in world.doses]
     citizens = [
