@@ -32,9 +32,10 @@ class Reader:
 
     def stream(self, query: Select[Any]) -> Iterator[list[tuple[Any, ...]]]:
         """The rows of a query in batches, never all in memory."""
-        result = self.connection.execute(query, execution_options={"yield_per": BATCH})
-        for rows in result.partitions():
-            yield [tuple(row) for row in rows]
+        # whoever stops half-way leaves no cursor open
+        with self.connection.execute(query, execution_options={"yield_per": BATCH}) as result:
+            for rows in result.partitions():
+                yield [tuple(row) for row in rows]
 
     def subjects(self) -> pa.RecordBatchReader:
         """Where each subject stands: ``subject``, ``base``, ``person_id``, ``citizen_id``, ``first_entry``; sorted."""
