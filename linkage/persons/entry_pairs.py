@@ -67,7 +67,7 @@ def pair_columns() -> str:
       AND (other_facility OR days = 0 OR numbers_equal)
       AND (NOT numbers_differ
            OR coalesce(days = 0 AND other_facility AND l.vaccine = r.vaccine AND l.lot = r.lot, false)) AS fits,
-    coalesce(days < least_apart, false) AND NOT fits AS too_close,
+    coalesce(days < least_apart, false) AS too_close,
     numbers_equal AND one_series AND coalesce(days > greatest(same_within, 0), false) AS same_number_apart,
     one_series AND coalesce((l.day - r.day) * (l.dose_number - r.dose_number) < 0, false)
       AND coalesce(days > same_within, false) AS numbers_against_days,

@@ -222,10 +222,14 @@ def test_a_chain_is_not_one_injection() -> None:
     tables = found(doses)
     assert [row[:2] for row in tables["duplicates"]] == [("D2", "D0")]
     assert tables["too_close"] == [("P1", "D0", "D4", 4)]
+    middle = found(doses | {"D2": replace(doses["D2"], lot="a1")})
+    assert [row[:2] for row in middle["duplicates"]] == [("D0", "D2")]
+    assert middle["too_close"] == [("P1", "D2", "D4", 2)]
 
 
 def test_a_group_takes_who_fits_all_of_it() -> None:
     assert group_entries([[1, 2, 1], [2, 3, 1]]) == [[2, 1]]
+    assert group_entries([[1, 2, 1], [1, 3, 1]]) == [[2, 1]]
     assert group_entries([[1, 2, 1], [1, 3, 0], [2, 3, 1]]) == [[2, 1], [3, 1]]
     assert group_entries([[1, 3, 0], [2, 3, 0], [2, 4, 1]]) == [[3, 1], [4, 2]]
     assert group_entries([]) == []
