@@ -2,17 +2,20 @@
 
 import argparse
 import getpass
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from linkage.cli.flags import DEFAULT_MEMORY, FORCE, OUT, Command, Flag, Group, Result, natural, threads
 from linkage.errors import UserError
 from linkage.messages import say, word
 from linkage.persons.build import PersonsJob, build_persons
 from linkage.persons.by_hand import merge, unmerge
+from linkage.persons.facts import PersonFacts
 from linkage.persons.page import history_text, person_page, person_text
 from linkage.persons.showing import history_of, person_facts
 from linkage.progress import Terminal
@@ -22,10 +25,19 @@ from linkage.tables import refuse_to_overwrite, whole
 
 __all__ = ["PERSONS"]
 
-STORE = Flag("--store", {"metavar": "URL", "default": os.environ.get("LINKAGE_STORE", "sqlite:///linkage.db")})
-BECAUSE = Flag("--because", {"required": True, "metavar": "TEXT"})
-BY = Flag("--by", {"metavar": "NAME"})
-PERSON = Flag("person", {"metavar": "ID"})
+
+def text(value: str) -> str:
+    """The value of a flag, as long as its bytes are text: the ledger and its hashes hold nothing else."""
+    value.encode()
+    return value
+
+
+STORE = Flag(
+    "--store", {"type": text, "metavar": "URL", "default": os.environ.get("LINKAGE_STORE", "sqlite:///linkage.db")}
+)
+BECAUSE = Flag("--because", {"required": True, "type": text, "metavar": "TEXT"})
+BY = Flag("--by", {"type": text, "metavar": "NAME"})
+PERSON = Flag("person", {"type": text, "metavar": "ID"})
 PROBLEMS_SHOWN = 5
 COUNTS = ("doses", "subjects", "persons", "persons_of_several_subjects", "persons_with_citizen", "duplicates")
 
@@ -40,7 +52,11 @@ def _opened(flags: argparse.Namespace, *, create: bool = False) -> Iterator[Stor
 
 
 def _actor(flags: argparse.Namespace) -> str:
-    return str(flags.by or getpass.getuser())
+    try:
+        return str(flags.by or getpass.getuser())
+    except (KeyError, OSError):
+        # a container may run under a number that has no name
+        return str(os.getuid())
 
 
 def _build(flags: argparse.Namespace) -> Result:
@@ -73,10 +89,16 @@ def _show(flags: argparse.Namespace) -> Result:
     with _opened(flags) as store:
         facts = person_facts(store, flags.person, flags.run_folder)
     if not flags.page:
-        return Result(person_text(facts, flags.lang), asdict(facts))
+        return Result(person_text(facts, flags.lang), _plain(facts))
     with whole(flags.page) as part:
         part.write_text(person_page(facts, flags.lang), encoding="utf-8")
-    return Result(say("persons.page", flags.lang, page=flags.page), asdict(facts))
+    return Result(say("persons.page", flags.lang, page=flags.page), _plain(facts))
+
+
+def _plain(facts: PersonFacts) -> dict[str, Any]:
+    """As JSON holds it: days as ISO text."""
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(facts), default=str))
+    return plain
 
 
 def _history(flags: argparse.Namespace) -> Result:
@@ -157,11 +179,11 @@ PERSONS = Group(
         Command(
             "merge",
             (
-                Flag("a", {"metavar": "A"}),
-                Flag("b", {"metavar": "B"}),
+                Flag("a", {"type": text, "metavar": "A"}),
+                Flag("b", {"type": text, "metavar": "B"}),
                 BECAUSE,
                 BY,
-                Flag("--citizen", {"metavar": "ID"}),
+                Flag("--citizen", {"type": text, "metavar": "ID"}),
                 STORE,
             ),
             _merge,
@@ -170,7 +192,7 @@ PERSONS = Group(
             "unmerge",
             (
                 PERSON,
-                Flag("--subject", {"action": "append", "metavar": "SUBJECT"}),
+                Flag("--subject", {"action": "append", "type": text, "metavar": "SUBJECT"}),
                 Flag("--entry", {"type": natural, "metavar": "N"}),
                 BECAUSE,
                 BY,
