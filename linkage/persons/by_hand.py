@@ -5,7 +5,7 @@ bases and bonds is what there was before, whatever was built on top. A base is o
 it, or one base out of what a machine made of several.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -149,48 +149,59 @@ def _part(writer: Writer, before: Persons, cut: Cut, draft: Draft) -> Unmerged:
     split = {base for base, rest in rests.items() if rest}
     base_of, minted, new = _split(writer, before, cut.leaving, split, entry)
     lifted = _lifted(before, base_of, cut)
-    bonds = [
-        replace(bond, left=bond.left - cut.leaving, right=bond.right - cut.leaving) if bond in lifted else bond
-        for bond in before.live("together")
-    ]
-    citizens = {one: cut.citizens.get(one) for one in cut.leaving if before.base_of[one] in split}
-    changes = before.changes(base_of, bonds, minted, citizens)
+    kept = [_among(bond, bond.subjects - cut.leaving) if bond in lifted else bond for bond in before.live("together")]
+    # what a lifted merge said of those that leave together is said again
+    said = {bond.entry: _among(bond, cut.leaving) for bond in lifted if _among(bond, cut.leaving).is_live}
+    again = [replace(bond, entry=number) for number, bond in enumerate(said.values(), entry + 1)]
+    bonds = [bond for bond in (*kept, *again) if bond.is_live]
+    ended = {bond.entry for bond in lifted} - {bond.entry for bond in bonds}
     persons = resolve(base_of, bonds, minted)
     person_of = {one: persons.get(base, base) for one, base in base_of.items()}
     left = {person_of[one] for one in cut.leaving}
-    stayed = frozenset().union(*rests.values(), *(bond.subjects - cut.leaving for bond in lifted))
-    stayed = frozenset(one for one in stayed if person_of[one] not in left)
-    again = [
-        (bond.entry, one, "left", True)
-        for bond in before.bonds
-        if bond.kind == "apart"
-        for one in bond.away & person_of.keys()
-        if person_of[one] not in {person_of[other] for other in bond.right & person_of.keys()}
-    ]
-    out = [
-        (bond.entry, one, side, False)
-        for bond in lifted
-        for side, members in (("left", bond.left), ("right", bond.right))
-        for one in members & cut.leaving
-    ]
-    ended = [bond.entry for bond, now in zip(before.live("together"), bonds, strict=True) if not now.is_live]
-    number = writer.append(
-        replace(draft, undoes=ended[0] if len(ended) == 1 else None),
+    others = frozenset().union(*rests.values(), *(bond.subjects - cut.leaving for bond in lifted))
+    citizens = {one: cut.citizens.get(one) for one in cut.leaving if before.base_of[one] in split}
+    changes = before.changes(base_of, bonds, minted, citizens)
+    writer.append(
+        replace(draft, undoes=min(ended) if len(ended) == 1 else None),
         changes=changes,
         minted=sorted(new.items()),
-        bond=Bond(entry, "apart", cut.leaving, stayed),
-        members=sorted([*again, *out]),
+        bond=Bond(entry, "apart", cut.leaving, frozenset(one for one in others if person_of[one] not in left)),
+        members=sorted([*_out(lifted, cut.leaving), *_back(before, person_of)]),
     )
-    old = {place.person_id for place in before.places}
+    for earlier, bond in zip(said, again, strict=True):
+        evidence = {"restates": earlier} | ({"citizen": bond.citizen} if bond.citizen else {})
+        writer.append(replace(draft, kind="merge", evidence=evidence), bond=bond)
     return Unmerged(
-        number,
+        entry,
         min({person_of[one] for one in cut.staying}, key=lambda one: (minted[one], one)),
-        tuple(sorted(set(person_of.values()) - old)),
+        tuple(sorted(set(person_of.values()) - {place.person_id for place in before.places})),
         tuple(sorted(new)),
         tuple(change.subject for change in changes if change.person_before != change.person_after),
         tuple(bond.entry for bond in lifted),
-        tuple(bond.entry for bond in bonds if bond.is_live and bond.subjects & cut.leaving),
+        tuple(bond.entry for bond in bonds if bond.subjects & cut.leaving),
     )
+
+
+def _among(bond: Bond, subjects: frozenset[str]) -> Bond:
+    """A bond as far as it is about some subjects."""
+    return replace(bond, left=bond.left & subjects, right=bond.right & subjects)
+
+
+def _out(lifted: Iterable[Bond], leaving: frozenset[str]) -> Iterator[tuple[int, str, str, bool]]:
+    """Those that leave no longer count in the bonds that are lifted."""
+    for bond in lifted:
+        for side, members in (("left", bond.left), ("right", bond.right)):
+            yield from ((bond.entry, one, side, False) for one in members & leaving)
+
+
+def _back(before: Persons, person_of: dict[str, str]) -> Iterator[tuple[int, str, str, bool]]:
+    """Whom a merge had taken out of an ``apart`` bond counts there again, where nothing says otherwise any more."""
+    for bond in before.bonds:
+        if bond.kind == "apart":
+            there = {person_of[one] for one in bond.right & person_of.keys()}
+            for one in bond.away & person_of.keys():
+                if person_of[one] not in there:
+                    yield (bond.entry, one, "left", True)
 
 
 def _split(

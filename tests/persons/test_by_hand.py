@@ -136,6 +136,17 @@ def test_a_merge_is_no_longer_that_of_a_subject_that_left_it(store: Store, machi
     assert persons(store) == {"a": A, "b": B, "c": A, "d": D}
 
 
+def test_two_that_leave_together_are_still_one_by_the_same_word(store: Store, machine: Build) -> None:
+    machine(store, {"a": "1", "b": "2", "c": "1", "d": "4"})
+    merged = merge(store, A, B, **BY_HAND)
+    machine(store, dict.fromkeys("abcd", "1"))
+    result = unmerge(store, A, subjects=["b", "c"], **BY_HAND)
+    assert result.lifted == (merged.entry,)
+    assert result.along == (result.entry + 1,)
+    machine(store, {"a": "1", "b": "2", "c": "3", "d": "4"})
+    assert persons(store) == {"a": A, "b": B, "c": B, "d": D}
+
+
 def test_the_citizen_that_a_human_named_last_is_the_person_s(store: Store, machine: Build) -> None:
     machine(store, {"a": "1", "b": "2", "c": "3", "d": "4"}, CITIZENS)
     first = merge(store, A, B, citizen=CITIZENS["2"], **BY_HAND)

@@ -130,6 +130,8 @@ def test_eight_writers_at_once_give_the_state_of_their_entries_one_after_the_oth
         assert len({entry.actor for entry in entries}) > 1
         for entry in entries:
             said = json.loads(entry.evidence)
+            if "restates" in said:
+                continue
             if entry.kind == "merge":
                 merge(serial, said["a"], said["b"], **BY_HAND)
             else:
