@@ -67,7 +67,7 @@ def read_dose_number(text: str) -> tuple[int | None, int | None]:
 
 def read_lot(text: str) -> str | None:
     """A lot number without the word before it, punctuation and what fingers confuse; None when it is blank."""
-    words = _WORDS.findall(without_marks(spreadsheet_text(text[: 2 * LONGEST_LOT])))
+    words = _UNBROKEN.findall(without_marks(spreadsheet_text(text[: 2 * LONGEST_LOT])))
     if " ".join(words) in read_vaccines().blank:
         return None
     while len(words) > 1 and words[0] in _BEFORE_A_LOT:
@@ -76,7 +76,8 @@ def read_lot(text: str) -> str | None:
     return lot if lot.strip("0") else None
 
 
-_WORDS = re.compile(r"[0-9]+|[a-z]+|[^\W_a-z0-9]+")
+_WORDS = re.compile("[0-9]+|[a-z]+")
+_UNBROKEN = re.compile(r"[^\W_]+")
 _COUNTED = {
     **dict.fromkeys(("mot", "nhat", "i", "first", "dau"), 1),
     **dict.fromkeys(("hai", "nhi", "ii", "second"), 2),
