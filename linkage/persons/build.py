@@ -1,9 +1,11 @@
 """From a run to persons: group, name, write to the ledger, then golden records, duplicates and conflicts."""
 
+import glob
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -29,7 +31,7 @@ from models import Model, ModelError, Registry
 
 _T = TypeVar("_T")
 
-__all__ = ["OUTPUTS", "PersonsJob", "build_persons", "open_inputs"]
+__all__ = ["OUTPUTS", "PersonsJob", "build_persons", "open_inputs", "reading"]
 
 INPUTS: Mapping[str, tuple[str, ...]] = {
     "doses": ("dose_id", "subject_id"),
@@ -96,17 +98,18 @@ def build_persons(job: PersonsJob, store: Store, *, progress: Progress = silent)
     )
     try:
         connection, stage = work.connection, _Stages()
-        open_inputs(connection, job.run)
-        work.seal(job.run)
-        stage("subjects", lambda: make_subjects(connection))
-        stage("injections", lambda: make_injections(connection))
-        with own_sql("model.sql", model.name):
-            stage("group", lambda: group_subjects(connection, model, registry, progress=progress))
-        entry = stage("store", lambda: _write_store(connection, job, store, manifest))
-        stage("duplicates", lambda: _duplicates(connection))
-        stage("golden", lambda: make_golden(connection, rules, progress=progress))
-        stage("conflicts", lambda: _conflicts(connection))
-        files = stage("write", lambda: _write_files(work, progress))
+        with reading(job.run):
+            open_inputs(connection, job.run)
+            work.seal(job.run)
+            stage("subjects", lambda: make_subjects(connection))
+            stage("injections", lambda: make_injections(connection))
+            with own_sql("model.sql", model.name):
+                stage("group", lambda: group_subjects(connection, model, registry, progress=progress))
+            entry = stage("store", lambda: _write_store(connection, job, store, manifest))
+            stage("duplicates", lambda: _duplicates(connection))
+            stage("golden", lambda: make_golden(connection, rules, progress=progress))
+            stage("conflicts", lambda: _conflicts(connection))
+            files = stage("write", lambda: _write_files(work, progress))
         result = _manifest(connection, job, manifest, entry, files) | {"stages": stage.done}
         write_json(result, work.result / "manifest.json")
         work.publish()
@@ -122,6 +125,28 @@ def open_inputs(connection: duckdb.DuckDBPyConnection, run: Path) -> None:
     """Make views of the files of a run."""
     for name, columns in INPUTS.items():
         open_file(connection, run, name, columns)
+
+
+@contextmanager
+def reading(run: Path) -> Iterator[None]:
+    """Where a query fails, the files of the run are read through: one that is damaged is what the user can mend.
+
+    Raises:
+        UserError: a file of the run cannot be read to its end.
+    """
+    try:
+        yield
+    except (duckdb.Error, UserError) as error:
+        if isinstance(error, duckdb.Error) or isinstance(error.__cause__, duckdb.Error):
+            for name in INPUTS:
+                file = run / f"{name}.parquet"
+                try:
+                    duckdb.read_parquet(glob.escape(str(file)), connection=duckdb.connect()).aggregate(
+                        "bit_xor(hash(COLUMNS(*)))"
+                    ).fetchall()
+                except duckdb.Error as damage:
+                    raise UserError("report_run_unreadable", file=file) from damage
+        raise
 
 
 def _read_run(run: Path) -> tuple[dict[str, Any], Model, Registry]:

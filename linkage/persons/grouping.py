@@ -36,6 +36,9 @@ profiles of 98 M citizens, 2022)."""
 BESIDE_BITS = -4.0
 """log2 of SECOND_SUBJECT / VACCINATED: what a subject's log odds lose where another subject has the citizen."""
 
+CONFLICTS = ("two_citizens", "two_numbers", "two_birth_dates")
+"""Why a link is refused, the weightiest first."""
+
 CERTAIN = 20.0
 """Log2 odds from which a subject is its citizen's whatever histories say: of such pairs these are learned."""
 
@@ -237,14 +240,15 @@ def join(
         fact = facts[subject]
         key = f"c{fact.citizen}" if fact.citizen else f"s{subject}"
         of[subject] = key
-        alone = _Group([subject], fact)
-        groups[key] = groups[key].with_(alone) if key in groups else alone
+        known = groups.get(key, _Group([], frozenset({Fact(fact.citizen)})))
+        [of_citizen] = known.facts
+        groups[key] = _Group([*known.subjects, subject], frozenset({of_citizen.with_(fact)}))
     refused = []
     for subject, other, bits, clash in edges:
         left, right = of[subject], of[other]
         if left == right:
             continue
-        reason = groups[left].fact.against(groups[right].fact)
+        reason = groups[left].against(groups[right])
         if bits < JOIN_BITS:
             reason = "histories_clash" if clash else "unsure"
         if reason:
@@ -260,10 +264,15 @@ def join(
 @dataclass(frozen=True, slots=True)
 class _Group:
     subjects: list[str]
-    fact: Fact
+    facts: frozenset[Fact]
+
+    def against(self, other: "_Group") -> str | None:
+        # every member against every other: of a chain the ends may be far apart
+        reasons = {mine.against(theirs) for mine in self.facts for theirs in other.facts} - {None}
+        return next((reason for reason in CONFLICTS if reason in reasons), None)
 
     def with_(self, other: "_Group") -> "_Group":
-        return _Group(self.subjects + other.subjects, self.fact.with_(other.fact))
+        return _Group(self.subjects + other.subjects, self.facts | other.facts)
 
 
 def _doubts(connection: DuckDBPyConnection) -> None:
@@ -286,5 +295,6 @@ def _doubts(connection: DuckDBPyConnection) -> None:
     FROM members AS m JOIN bases AS b USING (subject)
     WHERE m.clash OR NOT m.holds AND b.citizen_id IS DISTINCT FROM m.citizen_id
     UNION ALL
-    SELECT reason, subject, other, NULL, NULL FROM refused WHERE reason <> 'unsure'
+    SELECT DISTINCT reason, least(subject, other), greatest(subject, other), NULL, NULL FROM refused
+    WHERE reason <> 'unsure'
     """)
