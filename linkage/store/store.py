@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Self
 
+import psycopg
 from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
@@ -96,10 +97,12 @@ def mended(url: URL, shown: str) -> Iterator[None]:
     """What the database says becomes one message, without a password."""
     try:
         yield
-    except DBAPIError as error:
-        reason = str(error.orig).strip().partition("\n")[0]
+    except (DBAPIError, psycopg.Error) as error:
+        # COPY goes past SQLAlchemy
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        reason = str(cause).strip().partition("\n")[0]
         for secret in (url.password, url.query.get("password")):
             reason = reason.replace(str(secret), "***") if secret else reason
-        if "locked" in reason or getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
+        if "locked" in reason or getattr(cause, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
             raise UserError("store.busy", store=shown) from None
         raise UserError("store.database", store=shown, reason=reason) from None

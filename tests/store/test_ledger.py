@@ -124,6 +124,14 @@ def test_whatever_is_raised_undoes_the_whole_transaction(store_url: str, small_l
             assert reader.places(["e"]) == {}
 
 
+def test_what_a_database_cannot_hold_is_one_message(small_ledger: Ledger, new_database: Callable[[str], str]) -> None:
+    with small_ledger(new_database("postgresql")) as store:
+        with pytest.raises(UserError, match="NUL") as refused, store.writing() as writer:
+            writer.append(Draft("build", "machine"), changes=[("e\0", None, "E", None, "E", None, None)])
+        assert refused.value.key == "store.database"
+        assert store.verify() == []
+
+
 def test_who_worked_on_an_older_state_must_begin_again(store_url: str, small_ledger: Ledger) -> None:
     with small_ledger(store_url) as store:
         with pytest.raises(UserError) as refused, store.writing(after=3):
