@@ -1,11 +1,9 @@
 """Laws of joining links into groups, and what of a run makes subjects one person or a conflict."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations, product
-from pathlib import Path
 
-import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
