@@ -98,3 +98,19 @@ def build(scored_run: Path, tmp_path: Path) -> Callable[..., int]:
         return main(["persons", "build", "--run", str(run), *where, "--memory", "2GB", "--threads", "2", *more])
 
     return run
+
+
+@pytest.fixture(scope="session")
+def first_build(scored_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with store.db and ``before``: the persons of the run in a store of their own."""
+    folder = tmp_path_factory.mktemp("first_build")
+    where = ["--out", str(folder / "before"), "--store", f"sqlite:///{folder}/store.db"]
+    assert main(["persons", "build", "--run", str(scored_run), *where, "--memory", "2GB", "--threads", "2"]) == 0
+    return folder
+
+
+@pytest.fixture
+def before(first_build: Path, tmp_path: Path) -> Path:
+    """Persons already built, in the store of this test."""
+    shutil.copytree(first_build, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "before"
