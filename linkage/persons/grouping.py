@@ -39,6 +39,9 @@ BESIDE_BITS = -4.0
 CONFLICTS = ("two_citizens", "two_numbers", "two_birth_dates")
 """Why a link is refused, the weightiest first."""
 
+BETTER = 20
+"""Subjects of a citizen that every other one of it is held against: a citizen with thousands has a clerk's number."""
+
 CERTAIN = 20.0
 """Log2 odds from which a subject is its citizen's whatever histories say: of such pairs these are learned."""
 
@@ -81,7 +84,8 @@ def _rank(connection: DuckDBPyConnection) -> None:
     connection.execute(f"""
     CREATE OR REPLACE TEMP VIEW beside AS
     SELECT better.subject AS subject_l, worse.subject AS subject_r, worse.bits >= {CERTAIN!r} AS certain
-    FROM ranked AS better JOIN ranked AS worse USING (citizen_id) WHERE better.place < worse.place
+    FROM ranked AS better JOIN ranked AS worse USING (citizen_id)
+    WHERE better.place < worse.place AND better.place <= {BETTER:d}
     """)
     connection.execute("CREATE OR REPLACE TEMP VIEW certain AS FROM beside WHERE certain")
 
