@@ -141,7 +141,7 @@ def _verify(flags: argparse.Namespace) -> Result:
         with store.reading() as reader:
             head = reader.head()
     if problems:
-        told = "; ".join(problem.in_language(flags.lang) for problem in problems[:PROBLEMS_SHOWN])
+        told = " ".join(problem.in_language(flags.lang) for problem in problems[:PROBLEMS_SHOWN])
         raise UserError("persons.tampered", problems=told, count=len(problems))
     facts = {"entries": head.number, "head": head.hash}
     return Result(say("persons.verified", flags.lang, **facts), facts)
