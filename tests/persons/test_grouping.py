@@ -3,15 +3,21 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations, product
+from random import Random
+from typing import Any
 
+import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linkage.persons.grouping import JOIN_BITS, Fact, days_in, join, numbers_in
+from linkage.persons import grouping
+from linkage.persons.grouping import JOIN_BITS, Fact, days_in, group_subjects, join, numbers_in
+from linkage.persons.injections import make_injections
+from linkage.persons.subjects import make_subjects
 
 # neighbours in a row are a slip of the pen apart, others are not
-NUMBERS = ("003000000001", "003000000011", "003000000111", "003000001111", "099555555555")
+NUMBERS = ("003000000001", "003000000011", "003000000111", "003000001111", "099155555555")
 DAYS = ("1960-02-03", "1960-02-13", "1960-02-19", "1961-02-19", "1960-03-02", "1988-12-30")
 CITIZENS = ("003000000001", "003000000011", "005999999999")
 
@@ -65,9 +71,9 @@ def heads(case: Linked) -> dict[str, str]:
 
 
 @given(linked(most=2), st.randoms())
-def test_the_order_of_subjects_changes_nothing(case: Linked, random: "object") -> None:
+def test_the_order_of_subjects_changes_nothing(case: Linked, random: Random) -> None:
     names = list(case.facts)
-    random.shuffle(names)  # type: ignore[attr-defined]
+    random.shuffle(names)
     again = Linked({name: case.facts[name] for name in names}, case.edges)
     assert heads(again) == heads(case)
     assert join(again.edges, again.facts)[1] == join(case.edges, case.facts)[1]
@@ -149,3 +155,95 @@ def test_only_numbers_written_as_they_should_be_speak_against_a_person(typed: st
 def test_a_birth_date_that_stands_for_an_unknown_one_speaks_against_nobody() -> None:
     assert days_in(["01/01/1950", "1950", "07/1950", "", None]) == set()
     assert days_in(["30/07/1950", "1950-07-30"]) == {"1950-07-30"}
+
+
+# subject, citizen accepted to, probability, match weight, day, dose number, number typed, birth date typed
+DOSES = (
+    ("sure", "C1", 1.0, 60.0, "2021-07-01", 1, None, None),
+    ("sure too", "C1", 1.0, 50.0, "2021-08-01", 2, None, None),
+    ("hardly", "C1", 0.99, 12.0, "2022-02-01", 3, None, None),
+    ("torn", "C2", 0.98, 31.0, "2021-07-01", 1, None, None),
+    ("torn", "C3", 0.98, 30.0, "2021-08-01", 2, None, None),
+    ("clear", "C4", 1.0, 60.0, "2021-07-01", 1, None, None),
+    ("clear", "C5", 0.98, 20.0, "2021-08-01", 2, None, None),
+    ("first", "C6", 1.0, 60.0, "2021-07-01", 1, None, None),
+    ("a week on", "C6", 1.0, 50.0, "2021-07-08", 2, None, None),
+    ("number one", None, None, None, "2021-07-01", 1, NUMBERS[0], None),
+    ("number two", None, None, None, "2021-08-01", 2, NUMBERS[4], None),
+    ("born in 1960", None, None, None, "2021-07-01", 1, None, "1960-02-13"),
+    ("born in 1988", None, None, None, "2021-08-01", 2, None, "30/12/1988"),
+    ("one", None, None, None, "2021-07-01", 1, NUMBERS[0], "1960-02-13"),
+    ("same", None, None, None, "2021-08-01", 2, NUMBERS[1], "13/02/1960"),
+    ("somebody", None, None, None, "2021-07-01", 1, None, None),
+    ("anybody", None, None, None, "2021-07-09", 2, None, None),
+    ("nobody", None, None, None, "2021-12-09", None, None, None),
+)
+LINKS = (
+    ("number one", "number two", 0.999999),
+    ("born in 1960", "born in 1988", 0.999999),
+    ("born in 1988", "born in 1960", 0.999999),
+    ("one", "same", 0.999999),
+    ("somebody", "anybody", 0.9),
+    ("nobody", "somebody", 0.3),
+)
+
+
+@pytest.fixture
+def grouped(monkeypatch: pytest.MonkeyPatch) -> duckdb.DuckDBPyConnection:
+    """``bases`` and ``doubts`` of a few doses, with links as given."""
+    connection = duckdb.connect()
+    connection.execute("""
+    CREATE TABLE given (subject VARCHAR, citizen_id VARCHAR, probability DOUBLE, match_weight DOUBLE,
+      injected_on VARCHAR, dose_number VARCHAR, national_id VARCHAR, date_of_birth VARCHAR, dose_id VARCHAR)
+    """)
+    connection.executemany(
+        "INSERT INTO given VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [(*dose, f"D{number:02d}") for number, dose in enumerate(DOSES)],
+    )
+    connection.execute("""
+    CREATE TABLE doses AS SELECT dose_id, subject AS subject_id, national_id, date_of_birth, injected_on, dose_number,
+      'pfizer' AS vaccine, subject AS facility_id FROM given
+    """)
+    connection.execute("""
+    CREATE TABLE decisions AS SELECT dose_id, citizen_id, probability, match_weight,
+      if(citizen_id IS NULL, 'no_match', 'accept') AS decision FROM given
+    """)
+    connection.execute("CREATE TABLE candidates AS SELECT dose_id, citizen_id FROM decisions WHERE decision = 'accept'")
+
+    def give(connection: duckdb.DuckDBPyConnection, *_: object, **__: object) -> None:
+        connection.execute(
+            "CREATE TABLE links (subject VARCHAR, other VARCHAR, probability DOUBLE, match_weight DOUBLE)"
+        )
+        connection.executemany("INSERT INTO links VALUES (?, ?, ?, 20)", LINKS)
+
+    monkeypatch.setattr(grouping, "link_subjects", give)
+    make_subjects(connection)
+    make_injections(connection)
+    unasked: Any = None
+    group_subjects(connection, unasked, unasked)
+    return connection
+
+
+def test_who_is_one_person(grouped: duckdb.DuckDBPyConnection) -> None:
+    found = {subject: (head, citizen) for subject, head, citizen in grouped.execute("FROM bases").fetchall()}
+    assert len(found) == len({dose[0] for dose in DOSES})
+    groups = {("sure", "sure too"): "C1", ("a week on", "first"): "C6", ("clear",): "C4", ("one", "same"): None}
+    for group, citizen in groups.items():
+        assert {found[subject] for subject in group} == {(group[0], citizen)}
+    others = found.keys() - {subject for group in groups for subject in group}
+    assert {found[subject] for subject in others} == {(subject, None) for subject in others}
+
+
+def test_what_a_human_must_look_at_is_named_once_with_the_reason(grouped: duckdb.DuckDBPyConnection) -> None:
+    doubts = grouped.execute("SELECT reason, subject, other, citizen_id, dose_id FROM doubts ORDER BY ALL").fetchall()
+    assert doubts == [
+        ("histories_clash", "a week on", "first", "C6", None),
+        ("histories_clash", "anybody", "somebody", None, None),
+        ("second_subject_unsure", "hardly", doubts[2][2], "C1", None),
+        ("two_birth_dates", "born in 1960", "born in 1988", None, None),
+        ("two_citizens", "clear", None, "C5", "D06"),
+        ("two_citizens", "torn", None, "C2", "D03"),
+        ("two_citizens", "torn", None, "C3", "D04"),
+        ("two_numbers", "number one", "number two", None, None),
+    ]
+    assert doubts[2][2] in {"sure", "sure too"}
