@@ -17,9 +17,9 @@ from linkage.persons.injections import make_injections
 from linkage.persons.subjects import make_subjects
 
 # neighbours in a row are a slip of the pen apart, others are not
-NUMBERS = ("003000000001", "003000000011", "003000000111", "003000001111", "099155555555")
+NUMBERS = ("003068357295", "003068357296", "003068357396", "003068358396", "099160123457")
 DAYS = ("1960-02-03", "1960-02-13", "1960-02-19", "1961-02-19", "1960-03-02", "1988-12-30")
-CITIZENS = ("003000000001", "003000000011", "005999999999")
+CITIZENS = (NUMBERS[0], NUMBERS[1], "005088246813")
 
 Edge = tuple[str, str, float, bool]
 
