@@ -31,6 +31,8 @@ from models import Model, ModelError, Registry
 
 _T = TypeVar("_T")
 
+TRIES = 5
+
 __all__ = ["OUTPUTS", "PersonsJob", "build_persons", "open_inputs", "reading"]
 
 INPUTS: Mapping[str, tuple[str, ...]] = {
@@ -103,8 +105,10 @@ def build_persons(job: PersonsJob, store: Store, *, progress: Progress = silent)
             work.seal(job.run)
             stage("subjects", lambda: make_subjects(connection))
             stage("injections", lambda: make_injections(connection))
+            with store.reading() as reader:
+                bonds = reader.bonds()
             with own_sql("model.sql", model.name):
-                stage("group", lambda: group_subjects(connection, model, registry, progress=progress))
+                stage("group", lambda: group_subjects(connection, model, registry, bonds, progress=progress))
             entry = stage("store", lambda: _write_store(connection, job, store, manifest))
             stage("duplicates", lambda: _duplicates(connection))
             stage("golden", lambda: make_golden(connection, rules, progress=progress))
@@ -173,22 +177,18 @@ class _Stages:
 
 
 def _write_store(connection: duckdb.DuckDBPyConnection, job: PersonsJob, store: Store, run: Mapping[str, Any]) -> int:
-    """Place the subjects among the persons of the store, and add the entry; returns the number of the last one."""
-    with store.reading() as reader:
-        head = reader.head().number
-        place_subjects(connection, read_standing(connection, reader))
-    rows, minted, changed = changes(connection)
-    [(citizens,)] = connection.execute("SELECT count(DISTINCT citizen_of_person) FROM placed_subjects").fetchall()
-    if changed:
-        draft = Draft(
-            "build",
-            job.actor,
-            evidence={"run": str(job.run.resolve()), "persons": str(job.out.resolve()), "citizens": citizens},
-            run=_digest(run),
-            model=f"{run['model']['name']}@{run['model']['digest']}",
-        )
-        with store.writing(after=head) as writer:
-            head = writer.append(draft, changes=rows, minted=minted)
+    """Place the subjects among the persons of the store, and add the entry; returns the number of the last one.
+
+    What humans decide meanwhile is read again; after ``TRIES`` of them the build gives up.
+    """
+    for again in reversed(range(TRIES)):
+        try:
+            head = _write_entry(connection, job, store, run)
+        except UserError as error:
+            if error.key != "store.moved" or not again:
+                raise
+        else:
+            break
     # what was minted just now is among the ids that lead somewhere
     connection.execute(f"""
     INSERT INTO identifiers
@@ -197,9 +197,33 @@ def _write_store(connection: duckdb.DuckDBPyConnection, job: PersonsJob, store: 
     return head
 
 
+def _write_entry(connection: duckdb.DuckDBPyConnection, job: PersonsJob, store: Store, run: Mapping[str, Any]) -> int:
+    with store.reading() as reader:
+        head = reader.head().number
+        before = reader.last("build")
+        place_subjects(connection, read_standing(connection, reader))
+    rows, minted, changed = changes(connection)
+    golden = str(job.golden.resolve()) if job.golden else None
+    folders = {"run": str(job.run.resolve()), "persons": str(job.out.resolve()), "golden": golden}
+    [(citizens,)] = connection.execute("SELECT count(DISTINCT citizen_of_person) FROM placed_subjects").fetchall()
+    draft = Draft(
+        "build",
+        job.actor,
+        evidence=folders | {"citizens": citizens},
+        run=_digest(run),
+        model=f"{run['model']['name']}@{run['model']['digest']}",
+    )
+    # a run that changes nothing is recorded all the same, once: it is where doses are looked up from now on
+    if changed or before is None or before.run != draft.run:
+        with store.writing(after=head) as writer:
+            head = writer.append(draft, changes=rows, minted=minted)
+    return head
+
+
 def _digest(manifest: Mapping[str, Any]) -> str:
     """Names what a run was made of: model, inputs and settings."""
-    said = {name: manifest[name] for name in ("model", "inputs", "settings")}
+    inputs = {name: [file["sha256"] for file in table["files"]] for name, table in manifest["inputs"].items()}
+    said = {"inputs": inputs, **{name: manifest[name] for name in ("model", "decisions")}}
     return hashlib.sha256(json.dumps(said, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 

@@ -159,7 +159,10 @@ def _part(writer: Writer, before: Persons, cut: Cut, draft: Draft) -> Unmerged:
     person_of = {one: persons.get(base, base) for one, base in base_of.items()}
     left = {person_of[one] for one in cut.leaving}
     others = frozenset().union(*rests.values(), *(bond.subjects - cut.leaving for bond in lifted))
-    citizens = {one: cut.citizens.get(one) for one in cut.leaving if before.base_of[one] in split}
+    # each subject has its own citizen; where those that stay have the same one, it is theirs
+    own = {place.subject: place.citizen_id for place in before.places}
+    shared = [one for one in cut.leaving if own[one] in {own[other] for other in rests[before.base_of[one]]}]
+    citizens = dict.fromkeys(shared) | dict(cut.citizens)
     changes = before.changes(base_of, bonds, minted, citizens)
     writer.append(
         replace(draft, undoes=min(ended) if len(ended) == 1 else None),

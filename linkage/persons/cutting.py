@@ -77,7 +77,7 @@ class Cut:
     Args:
         leaving: the subjects that leave; whoever is merged with them, and not with those that stay, goes along.
         staying: subjects that they must not be one person with afterwards.
-        citizens: the citizen of before of subjects that leave a base in which others stay; who is not named has none.
+        citizens: the citizen that subjects had before a machine took them into the base that they leave.
     """
 
     leaving: frozenset[str]

@@ -5,10 +5,12 @@ most surely the citizen's stands first, and every other subject must hold its ow
 "this citizen" against "somebody else or nobody", are lowered by how rare a second subject is, and moved by how the
 injections of both would fit one person (Bayes' rule, with the histories as one more comparison). Who does not hold its
 own, and who has no citizen, is then linked by the model to the subjects beside it. Links join groups from the surest
-on; none is joined that would bring two citizens, two well-formed numbers, or two birth dates of a day into one person:
-such a link is a conflict for a human.
+on, where "surest" counts the others that a subject fits as well and that are not that person. None is joined that would
+bring two citizens, two well-formed numbers, two birth dates of a day, or what a human keeps apart into one person: such
+a link is a conflict for a human.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +22,7 @@ from linkage.persons.histories import history_levels, learn_histories
 from linkage.persons.linking import link_subjects
 from linkage.persons.subjects import log_odds
 from linkage.progress import Progress, silent
+from linkage.store import Bond
 from linkage.vietnamese import parse_birth_date, parse_identity_number
 from models import Model, Registry
 
@@ -39,6 +42,9 @@ BESIDE_BITS = -4.0
 CONFLICTS = ("two_citizens", "two_numbers", "two_birth_dates")
 """Why a link is refused, the weightiest first."""
 
+MOST_LINKS = 50
+"""Others that a subject may fit; who fits more is nobody in particular."""
+
 BETTER = 20
 """Subjects of a citizen that every other one of it is held against: a citizen with thousands has a clerk's number."""
 
@@ -47,30 +53,50 @@ CERTAIN = 20.0
 
 
 def group_subjects(
-    connection: DuckDBPyConnection, model: Model, registry: Registry, *, progress: Progress = silent
+    connection: DuckDBPyConnection,
+    model: Model,
+    registry: Registry,
+    bonds: Iterable[Bond] = (),
+    *,
+    progress: Progress = silent,
 ) -> None:
-    """Make ``bases`` (subject, head, citizen_id) and ``doubts`` (reason, subject, other, citizen_id, dose_id, bits).
+    """Make ``bases`` (subject, head, citizen_id, citizen_of_base) and ``doubts`` (see ``_doubts``).
 
-    ``head`` is the first subject of the base, by name. A row of ``bases`` for every subject.
+    ``head`` is the first subject of the base, by name; ``citizen_id`` is the citizen that the subject's own doses
+    tie it to. A row of ``bases`` for every subject.
 
     Args:
         connection: holds ``doses``, ``decisions``, ``candidates`` of a run, ``dose_subjects``, ``claims``, ``subjects``
             (of ``make_subjects``), and ``injections``.
         model: of the run.
         registry: of the run.
+        bonds: what humans keep apart.
         progress: told after each part.
     """
+    sides = _sides(bonds)
+    _keep(connection, "kept_apart", ("subject", "side"), [(one, side) for one, its in sides.items() for side in its])
     _rank(connection)
     histories = learn_histories(connection, "certain")
     _members(connection, histories)
     _to_link(connection)
     link_subjects(connection, model, registry, progress=progress)
-    _join(connection, histories)
+    _join(connection, histories, sides)
     _doubts(connection)
 
 
 def _bits(histories: Mapping[str, float], level: str) -> str:
     return f"CASE {level} {' '.join(f'WHEN {name!r} THEN {bits!r}' for name, bits in histories.items())} ELSE 0 END"
+
+
+def _sides(bonds: Iterable[Bond]) -> dict[str, frozenset[str]]:
+    """Subject → the sides it is on of what humans keep apart: the number of a bond, with a sign."""
+    sides: dict[str, frozenset[str]] = {}
+    for bond in bonds:
+        if bond.kind == "apart":
+            for sign, members in (("+", bond.left), ("-", bond.right)):
+                for one in members:
+                    sides[one] = sides.get(one, frozenset()) | {f"{sign}{bond.entry}"}
+    return sides
 
 
 def _rank(connection: DuckDBPyConnection) -> None:
@@ -103,7 +129,11 @@ def _members(connection: DuckDBPyConnection, histories: Mapping[str, float]) -> 
       SELECT subject_r AS subject, min(bits) AS bits, min((bits, subject_l)) AS worst, bool_or(level = 'clash') AS clash
       FROM (SELECT *, {_bits(histories, "level")} AS bits FROM member_histories) GROUP BY 1
     )
-    SELECT *, place = 1 OR bits >= {JOIN_BITS!r} AS holds
+    -- of those whom a human keeps apart, who left has no claim beside who stayed
+    SELECT *, (place = 1 OR bits >= {JOIN_BITS!r}) AND subject NOT IN (
+        SELECT mine.subject FROM ranked AS mine JOIN kept_apart AS x ON x.subject = mine.subject AND x.side[1] = '+'
+        JOIN kept_apart AS y ON y.side[1] = '-' AND y.side[2:] = x.side[2:]
+        JOIN ranked AS theirs ON theirs.subject = y.subject AND theirs.citizen_id = mine.citizen_id) AS holds
     FROM (
       SELECT r.subject, r.citizen_id, r.place, coalesce(a.worst[2], first.subject) AS other,
         r.bits + {BESIDE_BITS!r} + coalesce(a.bits, 0) AS bits, coalesce(a.clash, false) AS clash
@@ -121,7 +151,10 @@ def _to_link(connection: DuckDBPyConnection) -> None:
     SELECT subject, CASE WHEN coalesce(m.holds, true) THEN s.citizen_id END AS citizen_id
     FROM subjects AS s LEFT JOIN members AS m USING (subject)
     """)
-    connection.execute("CREATE OR REPLACE TABLE to_link AS SELECT subject FROM placed WHERE citizen_id IS NULL")
+    connection.execute(
+        "CREATE OR REPLACE TABLE to_link AS SELECT subject FROM placed ANTI JOIN crowded_subjects USING (subject)"
+        " WHERE citizen_id IS NULL"
+    )
     # who has a citizen is found by the citizens that the doses of who has none might be of
     connection.execute("""
     CREATE OR REPLACE TABLE link_with AS
@@ -130,41 +163,50 @@ def _to_link(connection: DuckDBPyConnection) -> None:
     """)
 
 
-def _join(connection: DuckDBPyConnection, histories: Mapping[str, float]) -> None:
-    """Make ``bases`` and ``refused`` (subject, other, bits, reason) from the links."""
-    connection.execute("""
-    CREATE OR REPLACE TEMP VIEW found AS
-    SELECT DISTINCT subject AS subject_l, other AS subject_r FROM links
+def _join(connection: DuckDBPyConnection, histories: Mapping[str, float], sides: Mapping[str, frozenset[str]]) -> None:
+    """Make ``bases`` and ``refused`` (subject, other, reason) from the links."""
+    connection.execute(f"""
+    CREATE OR REPLACE TABLE found AS
+    SELECT subject_l, subject_r, max(probability) AS probability FROM (
+      SELECT least(subject, other) AS subject_l, greatest(subject, other) AS subject_r, probability FROM links
+      QUALIFY row_number() OVER (PARTITION BY subject ORDER BY probability DESC, other) <= {MOST_LINKS})
+    GROUP BY subject_l, subject_r
     """)
     history_levels(connection, "found", "link_histories")
     edges = connection.execute(f"""
-    SELECT l.subject, l.other, {log_odds("l.probability")} + {_bits(histories, "h.level")} AS bits, h.level = 'clash'
-    FROM links AS l JOIN link_histories AS h ON h.subject_l = l.subject AND h.subject_r = l.other
-    ORDER BY bits DESC, 1, 2
+    SELECT subject_l, subject_r, {log_odds("probability")} + {_bits(histories, "level")} AS bits, level = 'clash'
+    FROM found JOIN link_histories USING (subject_l, subject_r)
     """).fetchall()
     touched = connection.execute("""
-    WITH touched AS (SELECT subject_l AS subject FROM found UNION SELECT subject_r FROM found)
-    SELECT p.subject, p.citizen_id, array_agg(DISTINCT d.national_id), array_agg(DISTINCT d.date_of_birth)
+    WITH touched AS (
+      SELECT subject_l AS subject FROM found UNION SELECT subject_r FROM found UNION SELECT subject FROM kept_apart
+    )
+    SELECT p.subject, p.citizen_id, array_agg(DISTINCT d.national_id), array_agg(DISTINCT d.date_of_birth),
+      array_agg(DISTINCT c.date_of_birth)
     FROM touched JOIN placed AS p USING (subject) JOIN dose_subjects USING (subject) JOIN doses AS d USING (dose_id)
-    GROUP BY 1, 2
+    LEFT JOIN citizens AS c ON c.citizen_id = p.citizen_id GROUP BY 1, 2
     """).fetchall()
     facts = {
-        subject: Fact(citizen, numbers_in(numbers), days_in(dates)) for subject, citizen, numbers, dates in touched
+        subject: Fact(citizen, numbers_in(numbers), days_in([*typed, *registered]))
+        for subject, citizen, numbers, typed, registered in touched
     }
-    joined, refused = join(edges, facts)
+    joined, refused = join(edges, facts, sides)
     _keep(connection, "joined", ("subject", "head"), joined)
     _keep(connection, "refused", ("subject", "other", "reason"), refused)
     connection.execute("""
     CREATE OR REPLACE TABLE bases AS
     WITH together AS (
-      SELECT p.subject, coalesce(any_value(p.citizen_id) OVER (PARTITION BY coalesce(j.head, p.subject)), p.citizen_id)
-        AS citizen_id, coalesce(j.head, p.subject) AS part
+      SELECT p.subject, p.citizen_id, coalesce(j.head, p.subject) AS part,
+        coalesce(any_value(p.citizen_id) OVER (PARTITION BY coalesce(j.head, p.subject)), p.citizen_id)
+          AS citizen_of_base
       FROM placed AS p LEFT JOIN joined AS j USING (subject)
     )
-    SELECT subject, min(subject) OVER (PARTITION BY coalesce('c' || citizen_id, 's' || part)) AS head, citizen_id
+    SELECT subject, min(subject) OVER (PARTITION BY coalesce('c' || citizen_of_base, 's' || part)) AS head, citizen_id,
+      citizen_of_base
     FROM together
     """)
     connection.execute("DROP TABLE joined")
+    connection.execute("DROP TABLE found")
 
 
 def _keep(
@@ -191,7 +233,7 @@ class Fact:
             return "two_citizens"
         if not _near(self.known_numbers(), other.known_numbers()):
             return "two_numbers"
-        return None if _near(self.days | _swapped(self.days), other.days) else "two_birth_dates"
+        return None if _near(self.days, other.days) or _swapped(self.days) & other.days else "two_birth_dates"
 
     def with_(self, other: "Fact") -> "Fact":
         """Of both together."""
@@ -225,14 +267,20 @@ def _near(some: frozenset[str], others: frozenset[str]) -> bool:
 
 
 def join(
-    edges: Iterable[tuple[str, str, float, bool]], facts: Mapping[str, Fact]
+    edges: Iterable[tuple[str, str, float, bool]],
+    facts: Mapping[str, Fact],
+    sides: Mapping[str, frozenset[str]] | None = None,
 ) -> tuple[list[tuple[str, str]], list[tuple[str, str, str]]]:
     """Join the ends of edges, from the surest on, unless something speaks against one of their groups being one person.
 
+    How sure an edge is depends on the others that either end fits: one that fits two who do not fit each other is one
+    of them at most, and its odds are those against "the other one or nobody" (Bayes' rule over exclusive hypotheses).
+
     Args:
-        edges: subject, other, log2 odds that they are one person, and whether their histories speak against it; the
-            surest first.
+        edges: subject, other, log2 odds that they are one person, as if nobody else were there, and whether their
+            histories speak against it; each pair once.
         facts: of every subject on an edge. Those of one citizen are one group from the start.
+        sides: subject → sides of what humans keep apart: a number with the sign of the side.
 
     Returns:
         (subject, the first subject of its group) of every subject on an edge, and (subject, other, reason) of the edges
@@ -244,39 +292,71 @@ def join(
         fact = facts[subject]
         key = f"c{fact.citizen}" if fact.citizen else f"s{subject}"
         of[subject] = key
-        known = groups.get(key, _Group([], frozenset({Fact(fact.citizen)})))
-        [of_citizen] = known.facts
-        groups[key] = _Group([*known.subjects, subject], frozenset({of_citizen.with_(fact)}))
+        group = groups.setdefault(key, _Group([], {Fact(fact.citizen)}, set()))
+        [of_citizen] = group.facts
+        group.facts = {of_citizen.with_(fact)}
+        group.subjects.append(subject)
+        group.sides |= (sides or {}).get(subject, frozenset())
     refused = []
-    for subject, other, bits, clash in edges:
+    for sure, bits, subject, other, clash in _by_certainty(list(edges), of):
         left, right = of[subject], of[other]
         if left == right:
             continue
         reason = groups[left].against(groups[right])
-        if bits < JOIN_BITS:
-            reason = "histories_clash" if clash else "unsure"
+        if sure < JOIN_BITS:
+            reason = "histories_clash" if clash else "ambiguous" if bits >= JOIN_BITS else "unsure"
         if reason:
             refused.append((subject, other, reason))
             continue
         small, large = sorted((left, right), key=lambda key: (len(groups[key].subjects), key))
-        groups[large] = groups[large].with_(groups.pop(small))
-        of.update(dict.fromkeys(groups[large].subjects, large))
+        gone = groups.pop(small)
+        of.update(dict.fromkeys(gone.subjects, large))
+        groups[large].take(gone)
     joined = [(subject, min(group.subjects)) for group in groups.values() for subject in group.subjects]
     return joined, refused
 
 
-@dataclass(frozen=True, slots=True)
+def _by_certainty(
+    edges: Sequence[tuple[str, str, float, bool]], of: Mapping[str, str]
+) -> list[tuple[float, float, str, str, bool]]:
+    """(log2 odds among the others, log2 odds alone, subject, other, clash), the surest first."""
+    fits: dict[str, dict[str, float]] = {}
+    for subject, other, bits, _ in edges:
+        fits.setdefault(subject, {})[other] = bits
+        fits.setdefault(other, {})[subject] = bits
+
+    def among(subject: str, other: str, bits: float) -> float:
+        rivals = (
+            against
+            for rival, against in fits[subject].items()
+            if rival != other and rival not in fits[other] and of[rival] != of[other]
+        )
+        return bits - math.log2(1 + math.fsum(2**against for against in rivals))
+
+    found = [
+        (min(among(subject, other, bits), among(other, subject, bits)), bits, subject, other, clash)
+        for subject, other, bits, clash in edges
+    ]
+    return sorted(found, key=lambda edge: (-edge[0], -edge[1], edge[2:]))
+
+
+@dataclass(slots=True)
 class _Group:
     subjects: list[str]
-    facts: frozenset[Fact]
+    facts: set[Fact]
+    sides: set[str]
 
     def against(self, other: "_Group") -> str | None:
+        if any(f"{'-' if side[0] == '+' else '+'}{side[1:]}" in other.sides for side in self.sides):
+            return "kept_apart"
         # every member against every other: of a chain the ends may be far apart
         reasons = {mine.against(theirs) for mine in self.facts for theirs in other.facts} - {None}
         return next((reason for reason in CONFLICTS if reason in reasons), None)
 
-    def with_(self, other: "_Group") -> "_Group":
-        return _Group(self.subjects + other.subjects, self.facts | other.facts)
+    def take(self, other: "_Group") -> None:
+        self.subjects += other.subjects
+        self.facts |= other.facts
+        self.sides |= other.sides
 
 
 def _doubts(connection: DuckDBPyConnection) -> None:
@@ -284,21 +364,19 @@ def _doubts(connection: DuckDBPyConnection) -> None:
 
     Reasons: ``two_citizens`` (doses of one subject are accepted to several, or a link would bring them together),
     ``second_subject_unsure`` and ``histories_clash`` (of one citizen, taken out or left in), ``two_numbers``,
-    ``two_birth_dates``.
+    ``two_birth_dates``, ``ambiguous`` (fits several who are not one person). What humans decided is no doubt.
     """
-    connection.execute("""
+    connection.execute(f"""
     CREATE OR REPLACE TABLE doubts AS
-    SELECT 'two_citizens' AS reason, subject, NULL AS other, c.citizen_id, d.dose_id
-    FROM claims AS c JOIN dose_subjects USING (subject)
-    JOIN decisions AS d ON d.dose_id = dose_subjects.dose_id AND d.decision = 'accept' AND d.citizen_id = c.citizen_id
-    JOIN bases AS b USING (subject) WHERE c.citizen_id IS DISTINCT FROM b.citizen_id
-      AND subject IN (SELECT subject FROM claims WHERE place = 2)
+    SELECT 'two_citizens' AS reason, subject, NULL AS other, c.citizen_id, c.dose_id
+    FROM claims AS c JOIN bases AS b USING (subject)
+    WHERE c.citizen_id IS DISTINCT FROM b.citizen_of_base AND subject IN (SELECT subject FROM claims WHERE place = 2)
     UNION ALL
     SELECT CASE WHEN clash THEN 'histories_clash' ELSE 'second_subject_unsure' END, m.subject, m.other,
       m.citizen_id, NULL
     FROM members AS m JOIN bases AS b USING (subject)
-    WHERE m.clash OR NOT m.holds AND b.citizen_id IS DISTINCT FROM m.citizen_id
+    WHERE m.clash OR m.bits < {JOIN_BITS!r} AND NOT m.holds AND b.citizen_of_base IS DISTINCT FROM m.citizen_id
     UNION ALL
     SELECT DISTINCT reason, least(subject, other), greatest(subject, other), NULL, NULL FROM refused
-    WHERE reason <> 'unsure'
+    WHERE reason NOT IN ('unsure', 'kept_apart')
     """)

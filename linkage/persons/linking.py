@@ -41,8 +41,8 @@ def link_subjects(
 ) -> None:
     """Make ``links`` (subject, other, probability, match_weight, then level and bits of each comparison).
 
-    For a subject that looks for another there is at most one: the best found beside it, from ``LEAST`` on (histories
-    may raise or lower that), if no caution of the model holds.
+    Of each pair by itself, as if nobody else were there: from ``LEAST`` on (histories may raise or lower that), if no
+    caution of the model holds for the pair.
 
     Args:
         connection: holds ``doses`` and ``dose_subjects`` of a run, ``to_link`` (subject): those that look for another,
@@ -91,15 +91,17 @@ def _link(connection: DuckDBPyConnection, model: Model, registry: Registry, prog
         connection.execute(f"INSERT INTO pairs {best}", {"first": low, "last": high})
     progress("link subjects", end, end)
     accept = dict.fromkeys(model.thresholds.accept, LEAST) | {CAUTION: NEVER}
-    deciding = compile_deciding(replace(beside, thresholds=replace(model.thresholds, accept=accept)), "pairs")
+    # a person may have three subjects: each pair is a question of its own, where a dose's candidates exclude each other
+    alone = "(SELECT * REPLACE (row_number() OVER () AS dose_key), dose_key AS subject_key FROM pairs)"
+    deciding = compile_deciding(replace(beside, thresholds=replace(model.thresholds, accept=accept)), alone)
     shown = ", ".join(
         f"{level_name(each, 'k')}, k.{bits_column(each)}::FLOAT AS {bits_column(each)}" for each in comparisons
     )
     connection.execute(f"""
     CREATE OR REPLACE TABLE main.links AS
     SELECT l.subject, r.subject AS other, k.probability, k.match_weight, {shown}
-    FROM ({deciding}) AS k JOIN numbers AS l ON l.number = k.dose_key JOIN numbers AS r ON r.number = k.citizen_key
-    WHERE k.decision = 'accept' AND k.rank = 1
+    FROM ({deciding}) AS k JOIN numbers AS l ON l.number = k.subject_key JOIN numbers AS r ON r.number = k.citizen_key
+    WHERE k.decision = 'accept'
     """)
 
 

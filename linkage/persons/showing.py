@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from linkage.errors import UserError
 from linkage.persons.bonds import chosen_citizens
-from linkage.persons.build import open_inputs
+from linkage.persons.build import open_inputs, reading
 from linkage.persons.duplicates import make_duplicates
 from linkage.persons.facts import (
     CitizenFacts,
@@ -37,7 +37,7 @@ __all__ = ["history_of", "person_facts"]
 SHOWN = 50
 """Moves of an entry that are shown; a machine may join many subjects at once."""
 
-FOLDERS = frozenset({"run", "persons"})
+FOLDERS = frozenset({"run", "persons", "golden"})
 """Evidence that says where files are, which is of no use to who reads of a person."""
 
 
@@ -58,7 +58,8 @@ def person_facts(store: Store, person_id: str, run: Path | None = None) -> Perso
     Args:
         store: the operational database.
         person_id: an id ever given out.
-        run: the run with its doses; that of the last build, if none is given.
+        run: the run with its doses; if none is given, that of the last build, or, where that has none of them, of the
+            last build that changed this person.
 
     Raises:
         UserError: the id was never given out, or the run is not where it was.
@@ -69,24 +70,32 @@ def person_facts(store: Store, person_id: str, run: Path | None = None) -> Perso
         events = reader.history(person_id)
         bonds = [bond for bond in reader.bonds_of(place.subject for place in places) if bond.is_live]
         ids = reader.ids_of(place.subject for place in places)
-    built = [event.entry for event in events if event.entry.kind == "build"]
-    said = _evidence(built[-1].evidence) if built else {}
-    folder = run or Path(str(said.get("run", "")))
+        last = reader.last("build")
+    builds = [last.evidence] if last else []
+    builds += [event.entry.evidence for event in events if event.entry.kind == "build"][-1:]
+    subjects = [place.subject for place in places]
     with connect() as connection:
-        _read_doses(connection, folder, [place.subject for place in places])
-        citizen_id = _citizen(places, bonds)
-        _work_out(connection, standing.person_id, citizen_id)
-        return PersonFacts(
-            person_id=standing.person_id,
-            former_ids=tuple(sorted(each for each in ids if each != standing.person_id)),
-            citizen=_citizen_facts(connection, citizen_id),
-            golden=_golden(connection),
-            subjects=_subjects(connection, places),
-            doses=_doses(connection),
-            links=(*_links(places, bonds), *_model_links(connection, Path(str(said.get("persons", ""))), places)),
-            conflicts=_conflicts(connection, Path(str(said.get("persons", ""))), standing.person_id),
-            history=tuple(_entry(event) for event in events),
-        )
+        for said in map(_evidence, builds):
+            folder, built = run or Path(said["run"]), Path(said["persons"])
+            with reading(folder):
+                found = _find_doses(connection, folder, subjects)
+            if found:
+                break
+        with reading(folder):
+            _narrow(connection)
+            citizen_id = _citizen(places, bonds)
+            _work_out(connection, standing.person_id, citizen_id, said.get("golden"))
+            return PersonFacts(
+                person_id=standing.person_id,
+                former_ids=tuple(sorted(each for each in ids if each != standing.person_id)),
+                citizen=_citizen_facts(connection, citizen_id),
+                golden=_golden(connection),
+                subjects=_subjects(connection, places),
+                doses=_doses(connection),
+                links=(*_links(places, bonds), *_model_links(connection, built, places)),
+                conflicts=_conflicts(connection, built, standing.person_id),
+                history=tuple(_entry(event) for event in events),
+            )
 
 
 def _standing(reader: Reader, person_id: str) -> Standing:
@@ -104,30 +113,40 @@ def _citizen(places: Iterable[Place], bonds: Iterable[Bond]) -> str | None:
     return next(iter(chosen.values()), None) or next((place.citizen_id for place in eldest if place.citizen_id), None)
 
 
-def _read_doses(connection: duckdb.DuckDBPyConnection, run: Path, subjects: list[str]) -> None:
-    """Make ``doses``, ``decisions``, ``citizens`` and ``dose_subjects`` of one person, from the files of a run."""
+_SUBJECT = "coalesce(nullif(trim(subject_id), ''), dose_id)"
+
+
+def _find_doses(connection: duckdb.DuckDBPyConnection, run: Path, subjects: list[str]) -> bool:
+    """Make ``person_doses`` of some subjects, from the files of a run; returns whether there are any."""
     open_inputs(connection, run)
     connection.register("wanted", pa.table({"subject": pa.array(subjects, pa.string())}))
-    of_run = "coalesce(nullif(trim(subject_id), ''), dose_id)"
     connection.execute(
-        f"CREATE TEMP TABLE person_doses AS SELECT * FROM doses WHERE {of_run} IN (SELECT subject FROM wanted)"
+        f"CREATE OR REPLACE TEMP TABLE person_doses AS FROM doses WHERE {_SUBJECT} IN (SELECT subject FROM wanted)"
     )
+    [(found,)] = connection.execute("SELECT count(*) FROM person_doses").fetchall()
+    return bool(found)
+
+
+def _narrow(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make ``doses``, ``decisions`` and ``candidates`` those of ``person_doses``, and ``dose_subjects``."""
     for table in ("decisions", "candidates"):
         connection.execute(f"CREATE TEMP TABLE person_{table} AS FROM {table} SEMI JOIN person_doses USING (dose_id)")
     for table in ("doses", "decisions", "candidates"):
         connection.execute(f"DROP VIEW {table}")
         connection.execute(f"CREATE TEMP VIEW {table} AS FROM person_{table}")
-    connection.execute(f"CREATE TABLE dose_subjects AS SELECT dose_id, {of_run} AS subject FROM doses")
+    connection.execute(f"CREATE TABLE dose_subjects AS SELECT dose_id, {_SUBJECT} AS subject FROM doses")
 
 
-def _work_out(connection: duckdb.DuckDBPyConnection, person_id: str, citizen_id: str | None) -> None:
+def _work_out(
+    connection: duckdb.DuckDBPyConnection, person_id: str, citizen_id: str | None, golden: str | None
+) -> None:
     connection.execute("CREATE TABLE dose_persons AS SELECT dose_id, ? AS person_id FROM doses", [person_id])
     connection.execute(
         "CREATE TABLE person_citizens AS SELECT ? AS person_id, ?::VARCHAR AS citizen_id", [person_id, citizen_id]
     )
     make_injections(connection)
     make_duplicates(connection)
-    make_golden(connection, read_golden_rules())
+    make_golden(connection, read_golden_rules(Path(golden) if golden else None))
 
 
 def _rows(

@@ -30,7 +30,7 @@ def place_subjects(connection: DuckDBPyConnection, bonds: list[Bond]) -> None:
 
     A subject that the run does not hold stays with those of its base: with the founder of its id, or, where the run
     lacks that, with the first of them by name. No decision of a human is overruled: whom a bond keeps apart leaves the
-    machine's group, without its citizen.
+    machine's group. A dose that had no subject, and has one now, takes its old id along.
 
     Args:
         connection: holds ``bases`` (of `linkage.persons.grouping`), ``known`` and ``identifiers``.
@@ -41,11 +41,15 @@ def place_subjects(connection: DuckDBPyConnection, bonds: list[Bond]) -> None:
     WITH guide AS (
       SELECT k.base, arg_min(b.head, (i.founder IS DISTINCT FROM b.subject, b.subject)) AS head
       FROM known AS k JOIN bases AS b USING (subject) LEFT JOIN identifiers AS i ON i.person_id = k.base GROUP BY k.base
+    ), entered AS (
+      SELECT k.subject, b.head FROM known AS k JOIN dose_subjects AS d ON d.dose_id = k.subject
+      JOIN bases AS b ON b.subject = d.subject WHERE d.subject <> k.subject
     )
     SELECT subject, true AS in_run, head, 0 AS part, citizen_id FROM bases
     UNION ALL
-    SELECT k.subject, false, coalesce('r' || guide.head, 's' || k.base), 0, k.citizen_id
-    FROM known AS k ANTI JOIN bases USING (subject) LEFT JOIN guide USING (base)
+    SELECT k.subject, false, coalesce('r' || entered.head, 'r' || guide.head, 's' || k.base), 0,
+      CASE WHEN entered.head IS NULL THEN k.citizen_id END
+    FROM known AS k ANTI JOIN bases USING (subject) LEFT JOIN guide USING (base) LEFT JOIN entered USING (subject)
     """)
     connection.execute("UPDATE gathered SET head = 'r' || head WHERE in_run")
     members = sorted({subject for bond in bonds for subject in bond.subjects})
@@ -70,9 +74,16 @@ def place_subjects(connection: DuckDBPyConnection, bonds: list[Bond]) -> None:
     )
     connection.register("part_rows", parts)
     connection.execute("""
-    UPDATE gathered SET part = p.part, citizen_id = NULL FROM part_rows AS p WHERE p.subject = gathered.subject
+    UPDATE gathered SET part = p.part FROM part_rows AS p WHERE p.subject = gathered.subject
     """)
     connection.unregister("part_rows")
+    # of parts that have the same citizen the first keeps it: that of those who stayed
+    connection.execute("""
+    UPDATE gathered SET citizen_id = NULL FROM (
+      SELECT head, citizen_id, min(part) AS part FROM gathered
+      WHERE head IN (SELECT head FROM gathered WHERE part > 0) AND citizen_id IS NOT NULL GROUP BY ALL
+    ) AS kept WHERE kept.head = gathered.head AND kept.citizen_id = gathered.citizen_id AND kept.part <> gathered.part
+    """)
     _name(connection)
     _resolve(connection, bonds)
 
@@ -96,10 +107,7 @@ def _name(connection: DuckDBPyConnection) -> None:
         connection.remove_function("native_id")
     connection.execute("""
     CREATE OR REPLACE TABLE named AS
-    SELECT g.subject, g.in_run, b.base, b.founder,
-      -- the run knows better than the store, where both speak of a base
-      coalesce(max(g.citizen_id) FILTER (g.in_run) OVER base, max(g.citizen_id) OVER base) AS citizen_id
-    FROM gathered AS g JOIN base_ids AS b USING (head, part) WINDOW base AS (PARTITION BY b.base)
+    SELECT g.subject, g.in_run, b.base, b.founder, g.citizen_id FROM gathered AS g JOIN base_ids AS b USING (head, part)
     """)
     connection.execute("DROP TABLE gathered")
     connection.execute("DROP TABLE base_ids")
@@ -135,10 +143,12 @@ def _resolve(connection: DuckDBPyConnection, bonds: list[Bond]) -> None:
       SELECT n.*, coalesce(p.person_id, n.base) AS person_id, p.chosen
       FROM named AS n LEFT JOIN person_rows AS p USING (base)
     )
-    SELECT subject, in_run, base, founder, person_id, citizen_id, coalesce(chosen,
-        first_value(citizen_id IGNORE NULLS) OVER (PARTITION BY person_id ORDER BY base <> person_id, base
-          ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)) AS citizen_of_person
+    SELECT subject, in_run, base, founder, person_id, citizen_id,
+      coalesce(chosen, first_value(citizen_id IGNORE NULLS) OVER person) AS citizen_of_person
     FROM resolved
+    -- the run knows better than the store
+    WINDOW person AS (PARTITION BY person_id ORDER BY base <> person_id, base, NOT in_run, subject
+      ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
     """)
     connection.unregister("person_rows")
     connection.execute("DROP TABLE named")

@@ -3,11 +3,12 @@
 from duckdb import DuckDBPyConnection
 
 from linkage.errors import UserError
+from linkage.persons.duplicates import MOST_DOSES
 
 __all__ = ["CERTAIN_BITS", "log_odds", "make_subjects"]
 
 MARGIN = 10.0
-"""Bits by which a subject's best citizen must lead, where its doses are accepted to two: one of them is wrong."""
+"""Log2 odds by which a subject's best citizen must lead, where its doses are accepted to two: one of them is wrong."""
 
 CERTAIN_BITS = 40.0
 """Log2 odds of a probability that a number cannot tell from 1."""
@@ -21,13 +22,13 @@ def log_odds(probability: str) -> str:
 
 
 def make_subjects(connection: DuckDBPyConnection) -> None:
-    """From ``doses`` and ``decisions`` of a run make ``dose_subjects``, ``claims`` and ``subjects``.
+    """Make ``dose_subjects``, ``crowded_subjects``, ``claims`` and ``subjects`` of a run's ``doses`` and ``decisions``.
 
     ``dose_subjects`` (dose_id, subject): a dose without a ``subject_id`` is its own subject, under its ``dose_id``.
-    ``claims`` (subject, citizen_id, match_weight, bits, doses, place): the citizens that accepted doses of a subject
+    ``claims`` (subject, citizen_id, match_weight, bits, dose_id, place): the citizens that accepted doses of a subject
     name, best first from 1; bits are the log2 odds of the best dose's probability. ``subjects`` (subject, citizen_id,
     bits, match_weight): one row a subject; no citizen where none is claimed, or where two are and neither leads by
-    ``MARGIN`` bits of match weight.
+    ``MARGIN``, and none for a subject of more than ``MOST_DOSES`` doses, which is no one's profile.
 
     Raises:
         UserError: a dose without a subject has the ``dose_id`` that is another dose's ``subject_id``.
@@ -43,11 +44,16 @@ def make_subjects(connection: DuckDBPyConnection) -> None:
     if both:
         raise UserError("persons.dose_is_subject")
     connection.execute(f"""
+    CREATE OR REPLACE TABLE crowded_subjects AS
+    SELECT subject FROM dose_subjects GROUP BY subject HAVING count(*) > {MOST_DOSES}
+    """)
+    connection.execute(f"""
     CREATE OR REPLACE TABLE claims AS
-    SELECT *, row_number() OVER (PARTITION BY subject ORDER BY match_weight DESC, citizen_id) AS place
+    SELECT *, row_number() OVER (PARTITION BY subject ORDER BY bits DESC, match_weight DESC, citizen_id)
+      AS place
     FROM (
       SELECT subject, citizen_id, max(match_weight) AS match_weight, {log_odds("max(probability)")} AS bits,
-        count(*) AS doses
+        min(dose_id) AS dose_id
       FROM decisions JOIN dose_subjects USING (dose_id) WHERE decision = 'accept' GROUP BY subject, citizen_id
     )
     """)
@@ -57,7 +63,7 @@ def make_subjects(connection: DuckDBPyConnection) -> None:
       CASE WHEN clear THEN best.bits END AS bits, CASE WHEN clear THEN best.match_weight END AS match_weight
     FROM (SELECT DISTINCT subject FROM dose_subjects) AS s
     LEFT JOIN (
-      SELECT *, coalesce(match_weight - lead(match_weight) OVER (PARTITION BY subject ORDER BY place), 1e9)
-        >= {MARGIN!r} AS clear FROM claims
+      SELECT *, coalesce(bits - lead(bits) OVER (PARTITION BY subject ORDER BY place), 1e9) >= {MARGIN!r}
+        AND subject NOT IN (SELECT subject FROM crowded_subjects) AS clear FROM claims
     ) AS best ON best.subject = s.subject AND best.place = 1
     """)

@@ -63,6 +63,12 @@ class Reader:
         for rows in self.stream(select(ENTRY).order_by(ENTRY.c.number)):
             yield from (Entry(*row) for row in rows)
 
+    def last(self, kind: str) -> Entry | None:
+        """The last entry of a kind."""
+        query = select(ENTRY).where(ENTRY.c.kind == kind).order_by(ENTRY.c.number.desc()).limit(1)
+        row = self.connection.execute(query).one_or_none()
+        return Entry(*row) if row else None
+
     def follow(self, person_id: str) -> Standing | None:
         """What became of an id; None if it was never given out."""
         query = (
