@@ -214,7 +214,7 @@ def _write_entry(connection: duckdb.DuckDBPyConnection, job: PersonsJob, store: 
         model=f"{run['model']['name']}@{run['model']['digest']}",
     )
     # a run that changes nothing is recorded all the same, once: it is where doses are looked up from now on
-    if changed or before is None or before.run != draft.run:
+    if changed or (before and before.run != draft.run):
         with store.writing(after=head) as writer:
             head = writer.append(draft, changes=rows, minted=minted)
     return head
