@@ -36,8 +36,8 @@ Row = tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class _Field:
-    """One or more typed columns, and the columns worked out from them.
+class Field:
+    """What is worked out once for each distinct value: one or more typed columns, and the columns worked out from them.
 
     ``clean`` is a condition on the typed columns under which the result is ``known`` without ``parse``,
     as SQL by result column.
@@ -71,12 +71,12 @@ def standardise(connection: DuckDBPyConnection, tables: Mapping[str, str], *, pr
     steps = len(_FIELDS) + len(sources)
     for done, each in enumerate(_FIELDS):
         progress("standardise", done, steps)
-        _work_out(connection, each, list(sources.values()))
+        work_out(connection, each, list(sources.values()))
     for done, (into, source) in enumerate(sources.items(), start=len(_FIELDS)):
         progress("standardise", done, steps)
         connection.execute(f"CREATE OR REPLACE TABLE {quoted(into)} AS {_standardised(source)}")
     for each in _FIELDS:
-        connection.execute(f"DROP TABLE {_map(each)}")
+        connection.execute(f"DROP TABLE {map_of(each)}")
     progress("standardise", steps, steps)
 
 
@@ -101,7 +101,7 @@ def _birth_date(text: str) -> Row:
     return born.value, born.year, born.month_day, born.swapped, born.precision, born.readings, born.solar
 
 
-def _day(text: str) -> Row:
+def read_day(text: str) -> Row:
     """A date of another event than birth, when its day is known."""
     found = parse_birth_date(text)
     return (found.value if found and found.precision == "day" else None,)
@@ -136,14 +136,26 @@ def _clean(column: str, pattern: str) -> str:
     return f"coalesce({clean}, false)"
 
 
+def _day_of(event: str) -> Field:
+    return Field(
+        event,
+        (f"typed_{event}",),
+        read_day,
+        {event: _TEXT},
+        f"coalesce(regexp_full_match(typed_{event}, '{_ISO_DAY}'), false)",
+        {event: f"typed_{event}[1:10]"},
+    )
+
+
+INJECTED_ON = _day_of("injected_on")
 _FIELDS = (
-    _Field(
+    Field(
         "name",
         ("typed_full_name",),
         _name,
         dict.fromkeys(("name", "name_ascii", "name_sound", "name_doublet"), _TEXT),
     ),
-    _Field(
+    Field(
         "id",
         ("typed_national_id",),
         _identity_number,
@@ -156,7 +168,7 @@ _FIELDS = (
             "second_id": "NULL",
         },
     ),
-    _Field(
+    Field(
         "former",
         ("typed_previous_ids",),
         _single(parse_identity_numbers),
@@ -164,26 +176,17 @@ _FIELDS = (
         _clean("typed_previous_ids", f"{_NUMBER}(?:;{_NUMBER})*"),
         {"former_ids": "string_split(typed_previous_ids, ';')"},
     ),
-    _Field(
+    Field(
         "born",
         ("typed_date_of_birth",),
         _birth_date,
         {"born": _TEXT, "born_year": pa.int32(), "born_month_day": _TEXT}
         | {"born_swapped": _TEXT, "born_precision": _TEXT, "born_readings": _TEXTS, "born_solar": _TEXTS},
     ),
-    *(
-        _Field(
-            day,
-            (f"typed_{day}",),
-            _day,
-            {day: _TEXT},
-            f"coalesce(regexp_full_match(typed_{day}, '{_ISO_DAY}'), false)",
-            {day: f"typed_{day}[1:10]"},
-        )
-        for day in ("injected_on", "deceased_on")
-    ),
-    _Field("sex", ("typed_sex",), _single(parse_sex), {"sex": _TEXT}),
-    _Field(
+    INJECTED_ON,
+    _day_of("deceased_on"),
+    Field("sex", ("typed_sex",), _single(parse_sex), {"sex": _TEXT}),
+    Field(
         "phone",
         ("typed_phone",),
         _single(parse_phone),
@@ -191,7 +194,7 @@ _FIELDS = (
         _clean("typed_phone", "0[35789][0-9]{8}"),
         {"phone": "typed_phone"},
     ),
-    _Field(
+    Field(
         "insurance",
         ("typed_health_insurance_no",),
         _single(parse_insurance_number),
@@ -199,19 +202,19 @@ _FIELDS = (
         _clean("typed_health_insurance_no", "(?:[A-Z]{2}[0-9]{3})?[0-9]{10}"),
         {"insurance_no": "right(typed_health_insurance_no, 10)"},
     ),
-    _Field(
+    Field(
         "place",
         ("typed_province", "typed_district", "typed_commune"),
         _place,
         dict.fromkeys(("province", "district", "commune", "province_2025", "commune_2025"), _TEXT),
     ),
-    _Field("address", ("typed_address",), _address, {"address": _TEXT, "address_hamlet": _TEXT}),
-    _Field("nationality", ("typed_nationality",), _single(is_foreign), {"foreign_national": pa.bool_()}),
+    Field("address", ("typed_address",), _address, {"address": _TEXT, "address_hamlet": _TEXT}),
+    Field("nationality", ("typed_nationality",), _single(is_foreign), {"foreign_national": pa.bool_()}),
 )
 
 
-def _work_out(connection: DuckDBPyConnection, each: _Field, sources: list[str]) -> None:
-    """Make the table from the distinct typed values of a field to its result."""
+def work_out(connection: DuckDBPyConnection, each: Field, sources: list[str]) -> None:
+    """Make the table `map_of` a field: distinct typed values of all sources that are not clean, and their results."""
     columns = ", ".join(each.typed)
     odd = f"coalesce({columns}) IS NOT NULL AND NOT ({each.clean})"
     typed = " UNION ALL ".join(f"SELECT {columns} FROM {source} WHERE {odd}" for source in sources)
@@ -228,13 +231,13 @@ def _work_out(connection: DuckDBPyConnection, each: _Field, sources: list[str]) 
     )
     try:
         connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE {_map(each)} AS SELECT * EXCLUDE (result), unnest(result) FROM ({results})"
+            f"CREATE OR REPLACE TEMP TABLE {map_of(each)} AS SELECT * EXCLUDE (result), unnest(result) FROM ({results})"
         )
     finally:
         connection.remove_function(function)
 
 
-def _parse_batch(each: _Field, *typed: pa.Array) -> pa.Array:
+def _parse_batch(each: Field, *typed: pa.Array) -> pa.Array:
     rows = [each.parse(*values) for values in zip(*(column.to_pylist() for column in typed), strict=True)]
     columns = zip(*rows, strict=True)
     return pa.StructArray.from_arrays(
@@ -251,12 +254,13 @@ _SQL_TYPES = {
 }
 
 
-def _result_type(each: _Field) -> str:
+def _result_type(each: Field) -> str:
     columns = ", ".join(f"{column} {_SQL_TYPES[kind]}" for column, kind in each.result.items())
     return f"STRUCT({columns})"
 
 
-def _map(each: _Field) -> str:
+def map_of(each: Field) -> str:
+    """The temporary table that `work_out` makes: ``of_<typed column>`` and the results; whoever made it drops it."""
     return f"standardised_{each.name}"
 
 
@@ -284,11 +288,8 @@ def typed_columns(connection: DuckDBPyConnection, raw: str) -> str:
 
 def _standardised(source: str) -> str:
     """One row per row of a source: its typed values exchanged for their results."""
-    results = ", ".join(_result(each, column) for each in _FIELDS for column in each.result)
-    joins = " ".join(
-        f"LEFT JOIN {_map(each)} ON " + " AND ".join(f"of_{typed} IS NOT DISTINCT FROM {typed}" for typed in each.typed)
-        for each in _FIELDS
-    )
+    results = ", ".join(result_of(each, column) for each in _FIELDS for column in each.result)
+    joins = " ".join(join_of(each) for each in _FIELDS)
     return f"""
     WITH worked_out AS (SELECT key, {results}, nullif(trim(typed_facility_id), '') AS facility FROM {source} {joins}),
     split AS (
@@ -297,8 +298,14 @@ def _standardised(source: str) -> str:
     SELECT {_COLUMNS} FROM split LEFT JOIN {_neighbours()} ON of_province = province"""
 
 
-def _result(each: _Field, column: str) -> str:
-    """A result column: what SQL knows of clean values, what Python worked out of the others."""
+def join_of(each: Field) -> str:
+    """The join of a relation of typed columns with the results of a field, as SQL."""
+    alike = " AND ".join(f"of_{typed} IS NOT DISTINCT FROM {typed}" for typed in each.typed)
+    return f"LEFT JOIN {map_of(each)} ON {alike}"
+
+
+def result_of(each: Field, column: str) -> str:
+    """A result column, as SQL: what SQL knows of clean values, what Python worked out of the others."""
     return f"CASE WHEN {each.clean} THEN {each.known[column]} ELSE {column} END AS {column}" if each.known else column
 
 

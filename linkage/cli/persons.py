@@ -33,7 +33,7 @@ def text(value: str) -> str:
 
 
 STORE = Flag(
-    "--store", {"type": text, "metavar": "URL", "default": os.environ.get("LINKAGE_STORE", "sqlite:///linkage.db")}
+    "--store", {"type": text, "metavar": "URL", "default": os.environ.get("LINKAGE_STORE") or "sqlite:///linkage.db"}
 )
 BECAUSE = Flag("--because", {"required": True, "type": text, "metavar": "TEXT"})
 BY = Flag("--by", {"type": text, "metavar": "NAME"})
@@ -138,11 +138,18 @@ def _unmerge(flags: argparse.Namespace) -> Result:
 def _verify(flags: argparse.Namespace) -> Result:
     with _opened(flags) as store:
         problems = store.verify(flags.head)
+        state_only = {problem.kind for problem in problems} == {"state"}
+        if flags.rebuild and state_only:
+            # never from a ledger that is not what was written
+            store.rebuild()
+            problems = store.verify(flags.head)
         with store.reading() as reader:
             head = reader.head()
     if problems:
         told = " ".join(problem.in_language(flags.lang) for problem in problems[:PROBLEMS_SHOWN])
-        raise UserError("persons.tampered", problems=told, count=len(problems))
+        raise UserError(
+            "persons.state_differs" if state_only else "persons.tampered", problems=told, count=len(problems)
+        )
     facts = {"entries": head.number, "head": head.hash}
     return Result(say("persons.verified", flags.lang, **facts), facts)
 
@@ -200,6 +207,8 @@ PERSONS = Group(
             ),
             _unmerge,
         ),
-        Command("verify", (STORE, Flag("--head", {"metavar": "HASH"})), _verify),
+        Command(
+            "verify", (STORE, Flag("--head", {"metavar": "HASH"}), Flag("--rebuild", {"action": "store_true"})), _verify
+        ),
     ),
 )

@@ -255,6 +255,18 @@ def _conflicts(connection: duckdb.DuckDBPyConnection) -> None:
     UNION ALL BY NAME
     SELECT DISTINCT 'two_citizens' AS reason, person_id, subject AS subject_id, citizen_id
     FROM placed_subjects WHERE in_run AND citizen_id <> citizen_of_person
+    UNION ALL BY NAME
+    -- what a run does not hold was not joined with what it does
+    SELECT 'citizen_in_two_persons' AS reason, person_id, min(person_id) OVER citizen AS other_person_id, citizen_id
+    FROM (
+      SELECT person_id, citizen_of_person AS citizen_id, bool_or(in_run) AS in_run FROM placed_subjects
+      WHERE citizen_of_person IS NOT NULL GROUP BY ALL
+    ) WINDOW citizen AS (PARTITION BY citizen_id)
+    QUALIFY person_id <> other_person_id AND bool_or(in_run) OVER citizen
+    UNION ALL BY NAME
+    -- a human merged what the machine has parted since: it stays one person, and was seen as another
+    SELECT DISTINCT 'merged_then_parted' AS reason, any_value(person_id) AS person_id
+    FROM merged_sides JOIN placed_subjects USING (subject) GROUP BY entry, side HAVING count(DISTINCT base) > 1
     """)
 
 

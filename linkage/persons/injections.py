@@ -6,7 +6,7 @@ import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
 from linkage.persons.vaccines import read_vaccines
-from linkage.standardise import _FIELDS, _day, _Field, _map, _result, _work_out
+from linkage.standardise import INJECTED_ON, Field, join_of, map_of, read_day, result_of, work_out
 from linkage.tables.sql import quoted
 from linkage.vietnamese.digits import spreadsheet_text
 from linkage.vietnamese.text import without_marks
@@ -37,10 +37,8 @@ def make_injections(connection: DuckDBPyConnection, doses: str = "doses") -> Non
     """
     source = _typed(connection, doses)
     for each in _VALUES:
-        _work_out(connection, each, [source])
-    joins = " ".join(
-        f"LEFT JOIN {_map(each)} ON of_{typed} IS NOT DISTINCT FROM {typed}" for each in _VALUES for typed in each.typed
-    )
+        work_out(connection, each, [source])
+    joins = " ".join(join_of(each) for each in _VALUES)
     connection.execute(f"""
         CREATE OR REPLACE TABLE injections AS
         SELECT dose_id, injected_on::DATE AS day, vaccine, dose_number::SMALLINT AS dose_number,
@@ -48,7 +46,7 @@ def make_injections(connection: DuckDBPyConnection, doses: str = "doses") -> Non
           recorded_on::DATE + coalesce(recorded_time, TIME '00:00') AS recorded
         FROM (SELECT dose_id, facility, recorded_time, {_RESULTS} FROM {source} {joins})""")
     for each in _VALUES:
-        connection.execute(f"DROP TABLE {_map(each)}")
+        connection.execute(f"DROP TABLE {map_of(each)}")
 
 
 def read_dose_number(text: str) -> tuple[int | None, int | None]:
@@ -100,18 +98,18 @@ def _lot(text: str) -> Row:
 
 _TEXT = pa.string()
 _VALUES = (
-    *(field for field in _FIELDS if field.name == "injected_on"),
-    _Field("recorded_on", ("typed_recorded_on",), _day, {"recorded_on": _TEXT}),
-    _Field("vaccine", ("typed_vaccine",), _vaccine, {"vaccine": _TEXT}),
-    _Field(
+    INJECTED_ON,
+    Field("recorded_on", ("typed_recorded_on",), read_day, {"recorded_on": _TEXT}),
+    Field("vaccine", ("typed_vaccine",), _vaccine, {"vaccine": _TEXT}),
+    Field(
         "dose_number",
         ("typed_dose_number",),
         read_dose_number,
         {"dose_number": pa.int32(), "booster_number": pa.int32()},
     ),
-    _Field("lot", ("typed_lot_number",), _lot, {"lot": _TEXT}),
+    Field("lot", ("typed_lot_number",), _lot, {"lot": _TEXT}),
 )
-_RESULTS = ", ".join(_result(each, column) for each in _VALUES for column in each.result)
+_RESULTS = ", ".join(result_of(each, column) for each in _VALUES for column in each.result)
 _TYPED = ("injected_on", "vaccine", "dose_number", "lot_number", "facility_id", "recorded_at")
 _TIME = "[T ]+([0-9]{1,2}:[0-9]{2}(:[0-9]{2})?)[^0-9:]*.*$"
 

@@ -28,6 +28,8 @@ def read_standing(connection: DuckDBPyConnection, reader: Reader) -> list[Bond]:
 def place_subjects(connection: DuckDBPyConnection, bonds: list[Bond]) -> None:
     """Make ``placed_subjects`` (subject, in_run, base, person_id, citizen_id, citizen_of_person), of run and store.
 
+    And ``merged_sides`` (entry, side, subject), whom humans merged with whom.
+
     A subject that the run does not hold stays with those of its base: with the founder of its id, or, where the run
     lacks that, with the first of them by name. No decision of a human is overruled: whom a bond keeps apart leaves the
     machine's group. A dose that had no subject, and has one now, takes its old id along.
@@ -53,6 +55,7 @@ def place_subjects(connection: DuckDBPyConnection, bonds: list[Bond]) -> None:
     """)
     connection.execute("UPDATE gathered SET head = 'r' || head WHERE in_run")
     members = sorted({subject for bond in bonds for subject in bond.subjects})
+    _keep_sides(connection, bonds)
     connection.register("member_rows", pa.table({"subject": pa.array(members, pa.string())}))
     concerned = "(SELECT DISTINCT head FROM gathered SEMI JOIN member_rows USING (subject))"
     rows = connection.execute(f"""
@@ -86,6 +89,22 @@ def place_subjects(connection: DuckDBPyConnection, bonds: list[Bond]) -> None:
     """)
     _name(connection)
     _resolve(connection, bonds)
+
+
+def _keep_sides(connection: DuckDBPyConnection, bonds: list[Bond]) -> None:
+    """Make ``merged_sides`` (entry, side, subject): whom humans merged with whom."""
+    rows = [
+        (bond.entry, side, one)
+        for bond in bonds
+        if bond.kind == "together"
+        for side, members in (("left", bond.left), ("right", bond.right))
+        for one in sorted(members)
+    ]
+    entries, sides, subjects = zip(*rows, strict=True) if rows else ((), (), ())
+    table = {"entry": pa.array(entries, pa.int64()), "side": pa.array(sides, pa.string())}
+    connection.register("side_rows", pa.table(table | {"subject": pa.array(subjects, pa.string())}))
+    connection.execute("CREATE OR REPLACE TABLE merged_sides AS FROM side_rows")
+    connection.unregister("side_rows")
 
 
 def _name(connection: DuckDBPyConnection) -> None:

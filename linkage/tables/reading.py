@@ -10,7 +10,7 @@ import pyarrow as pa
 from linkage.progress import Progress, silent
 from linkage.tables import files, parquet
 from linkage.tables.headers import nameable
-from linkage.tables.schema import GIANT_CELL, Chunk, TableSchema
+from linkage.tables.schema import GIANT_CELL, KEYS, LONGEST_KEY, Chunk, TableSchema
 from linkage.tables.sql import quoted, text_literal
 from linkage.tables.text import read_text
 from linkage.tables.workbook import read_workbook
@@ -166,6 +166,8 @@ class _Reading:
         self._check_cells()
         schema = self.schema
         self._set_aside(f"no_{schema.id_column}", f"{quoted(schema.id_column)} IS NULL")
+        keys = [column for column in KEYS if column in schema.columns]
+        self._set_aside("long_key", " OR ".join(f"length({quoted(key)}) > {LONGEST_KEY}" for key in keys))
         for column, problem in schema.filled:
             self._set_aside(problem, f"{quoted(column)} IS NULL")
         if schema.unique:

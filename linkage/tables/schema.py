@@ -7,6 +7,11 @@ import pyarrow as pa
 GIANT_CELL = 10_000
 """A cell with more characters than this is no value of a person or a dose."""
 
+KEYS = ("dose_id", "subject_id", "citizen_id")
+
+LONGEST_KEY = 200
+"""One of ``KEYS`` with more characters is none, and no database would index it."""
+
 
 @dataclass(frozen=True, slots=True)
 class TableSchema:

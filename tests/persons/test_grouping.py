@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linkage.persons import grouping
-from linkage.persons.grouping import JOIN_BITS, Fact, days_in, group_subjects, join, numbers_in
+from linkage.persons.grouping import group_subjects
 from linkage.persons.injections import make_injections
+from linkage.persons.joining import JOIN_BITS, Fact, days_in, join, numbers_in
 from linkage.persons.subjects import make_subjects
 
 # neighbours in a row are a slip of the pen apart, others are not

@@ -3,6 +3,7 @@
 import getpass
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -292,3 +293,27 @@ def test_the_store_may_be_named_by_the_environment(before: Path, tmp_path: Path)
         check=True,
     )
     assert json.loads(verified.stdout)["entries"] == 1
+
+
+@pytest.mark.usefixtures("before")
+def test_a_state_that_is_not_the_ledgers_is_made_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    verify = ["persons", "verify", "--store", url(tmp_path)]
+    with sqlite3.connect(tmp_path / "store.db") as database:
+        database.execute("UPDATE subject SET person_id = 'Pnobody' WHERE subject = (SELECT min(subject) FROM subject)")
+        database.execute("DELETE FROM subject WHERE subject = (SELECT max(subject) FROM subject)")
+    database.close()
+    assert main(verify) == 2
+    assert "--rebuild" in said(capsys)
+    assert main([*verify, "--rebuild"]) == 0
+    assert main(verify) == 0
+    # from a ledger that was tampered with nothing is made
+    with sqlite3.connect(tmp_path / "store.db") as database:
+        database.execute("DROP TRIGGER change_no_update")
+        database.execute("UPDATE change SET person_after = 'Pnobody'")
+    database.close()
+    capsys.readouterr()
+    assert main([*verify, "--rebuild"]) == 2
+    assert "Entry 1" in said(capsys)
+    with sqlite3.connect(tmp_path / "store.db") as database:
+        assert database.execute("SELECT count(*) FROM subject WHERE person_id = 'Pnobody'").fetchall() == [(0,)]
+    database.close()

@@ -250,6 +250,7 @@ SET_ASIDE: dict[str, tuple[bytes, list[tuple[int, str]], list[int]]] = {
         [(3, "ragged_row"), (4, "ragged_row")],
         [2, 5],
     ),
+    "long key": (b"1,A,x\n" + b"2" * 201 + b",B,x\n" + b"3" * 200 + b",C,x\n", [(3, "long_key")], [2, 4]),
     "NUL": (b"1,A,x\n2,B\0,x\n3,C,x\n", [(3, "nul_character")], [2, 4]),
     "NUL in quotes": (b'1,A,x\n2,"B\0",x\n3,C,x\n', [(3, "nul_character")], [2, 4]),
     "giant cell": (b"1,A,x\n2,B," + GIANT + b"\n3,C,x\n", [(3, "giant_cell")], [2, 4]),
