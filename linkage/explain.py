@@ -1,6 +1,6 @@
 """Why a dose was decided as it was: each candidate's comparisons in bits, the posterior, and the reason in words."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,10 @@ from linkage.reports.reading import read_manifest
 from linkage.scoring import bits_column
 from models import NEVER, Model, ModelError
 
-__all__ = ["CandidateExplanation", "Explanation", "explain"]
+__all__ = ["FIELDS", "CandidateExplanation", "Explanation", "evidence", "explain", "level_words", "why", "worded"]
+
+Reason = tuple[str, dict[str, Any]]
+"""The key of a message and its facts."""
 
 FIELDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "name": (("full_name",), ("full_name",)),
@@ -78,7 +81,7 @@ class Explanation:
     rule: str | None
     probability_of_none: float
     candidates: tuple[CandidateExplanation, ...]
-    reasons: tuple[tuple[str, dict[str, Any]], ...]
+    reasons: tuple[Reason, ...]
     corrections: tuple[Correction, ...]
 
     def as_dict(self) -> dict[str, Any]:
@@ -88,7 +91,7 @@ class Explanation:
     def as_text(self, language: str) -> str:
         """What a person reads."""
         lines = [f"{self.dose_id}: {say(f'outcome.{self.outcome}', language)}"]
-        lines += [say(key, language, **_worded(facts, language)) for key, facts in self.reasons]
+        lines += [say(key, language, **worded(facts, language)) for key, facts in self.reasons]
         if self.corrections:
             lines += ["", say("explain.corrections", language)]
             lines += [_correction(correction, language) for correction in self.corrections]
@@ -183,73 +186,95 @@ def _candidate(
 
 def _reasons(
     decision: dict[str, Any], candidates: tuple[CandidateExplanation, ...], model: Model, problems: list[str]
-) -> list[tuple[str, dict[str, Any]]]:
+) -> list[Reason]:
     if decision["decision"] == "quarantine":
         return [("explain.quarantine", {"problem": problem}) for problem in problems]
     if decision["outcome"] == "foreigner":
         return [("explain.foreigner", {})]
     if not candidates:
         return [("explain.forgone" if decision["decision"] == "review" else "explain.no_candidate", {})]
-    best = candidates[0]
-    reasons = [_reason(decision, candidates, model)]
-    if decision["decision"] == "review" and decision["caution"] and (caution := _caution(decision)) not in reasons:
-        reasons.append(caution)
+    accept = model.thresholds.accept
+    thresholds = {
+        "accept": accept[decision["stratum"]],
+        "lowest_accept": min(accept.values()),
+        "review": model.thresholds.review,
+    }
     # an interaction corrects other weights: in a list of what speaks for or against, a clerk would misread it
     plain = {comparison.name for comparison in model.specification.comparisons if not comparison.is_interaction}
-    said = [line for line in best.comparisons if line.bits and line.comparison in plain]
-    for_it = sorted((line for line in said if line.bits > 0), key=lambda line: -line.bits)
-    against = sorted((line for line in said if line.bits < 0), key=lambda line: line.bits)
-    if for_it:
-        reasons.append(("explain.for", {"levels": tuple((x.comparison, x.level) for x in for_it)}))
-    if against:
-        reasons.append(("explain.against", {"levels": tuple((x.comparison, x.level) for x in against)}))
+    said = [(line.comparison, line.level, line.bits) for line in candidates[0].comparisons if line.comparison in plain]
+    return [*why(decision | thresholds, [candidate.probability for candidate in candidates]), *evidence(said)]
+
+
+def why(decision: Mapping[str, Any], probabilities: Sequence[float]) -> list[Reason]:
+    """Why a dose with candidates was decided as it was: the reason, and after another one the model's caution.
+
+    Args:
+        decision: ``decision``, ``margin`` (bits), ``caution``, and the thresholds ``accept`` (of the stratum),
+            ``lowest_accept`` (of all strata) and ``review``.
+        probabilities: of the candidates, best first.
+    """
+    reasons = [_reason(decision, probabilities)]
+    if decision["decision"] == "review" and decision["caution"] and (caution := _caution(decision)) not in reasons:
+        reasons.append(caution)
     return reasons
 
 
-def _caution(decision: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+def evidence(comparisons: Iterable[tuple[str, str, float]]) -> list[Reason]:
+    """What speaks for a candidate and what against it, the heaviest first.
+
+    Args:
+        comparisons: comparison, level, bits; interactions are to be left out.
+    """
+    said = [(bits, comparison, level) for comparison, level, bits in comparisons if bits]
+    for_it = sorted((line for line in said if line[0] > 0), key=lambda line: -line[0])
+    against = sorted((line for line in said if line[0] < 0), key=lambda line: line[0])
+    keyed = (("explain.for", for_it), ("explain.against", against))
+    return [
+        (key, {"levels": tuple((comparison, level) for _, comparison, level in lines)}) for key, lines in keyed if lines
+    ]
+
+
+def _caution(decision: Mapping[str, Any]) -> Reason:
     key = f"caution.{decision['caution']}"
     return (key, {}) if key in catalogue() else ("explain.caution", {"caution": decision["caution"].replace("_", " ")})
 
 
-def _reason(
-    decision: dict[str, Any], candidates: tuple[CandidateExplanation, ...], model: Model
-) -> tuple[str, dict[str, Any]]:
-    """Why a dose with candidates was decided as it was."""
-    best, margin = candidates[0], decision["margin"]
-    accept = model.thresholds.accept[decision["stratum"]]
-    lowest = min(model.thresholds.accept.values())
+def _reason(decision: Mapping[str, Any], probabilities: Sequence[float]) -> Reason:
+    margin, accept, lowest = decision["margin"], decision["accept"], decision["lowest_accept"]
     # what a caution keeps from being accepted is told apart
-    facts = {"probability": f"{best.probability:.6f}", "threshold": f"{min(accept, lowest):.6f}"}
+    facts = {"probability": f"{probabilities[0]:.6f}", "threshold": f"{min(accept, lowest):.6f}"}
     if decision["decision"] == "accept":
         return "explain.accept", facts
     if decision["decision"] == "no_match":
-        return "explain.no_match", {"threshold": f"{model.thresholds.review:.4f}"}
-    if decision["caution"] is not None and best.probability >= lowest:
+        return "explain.no_match", {"threshold": f"{decision['review']:.4f}"}
+    if decision["caution"] is not None and probabilities[0] >= lowest:
         return _caution(decision)
     if margin is not None and margin < TIE_BITS:
         return "explain.tie", facts
-    if margin is not None and margin < CLOSE_BITS and candidates[1].probability > UNLIKELY:
+    if margin is not None and margin < CLOSE_BITS and probabilities[1] > UNLIKELY:
         return "explain.close", facts | {"margin": f"{margin:.1f}"}
     unproven = decision["caution"] is None and accept == NEVER
     return "explain.unproven" if unproven else "explain.not_enough", facts
 
 
-def _set_aside(decision: dict[str, Any], problems: list[str]) -> tuple[tuple[str, dict[str, Any]], ...]:
+def _set_aside(decision: dict[str, Any], problems: list[str]) -> tuple[Reason, ...]:
     if decision["decision"] == "quarantine" or not problems:
         return ()
     return (("explain.also_set_aside", {"rows": len(problems)}),)
 
 
-def _worded(facts: dict[str, Any], language: str) -> dict[str, Any]:
+def worded(facts: Mapping[str, Any], language: str) -> dict[str, Any]:
+    """The facts of a reason, with levels and problems as sentences of the language."""
     worded = dict(facts)
     if "levels" in facts:
-        worded["levels"] = "; ".join(_level(comparison, level, language) for comparison, level in facts["levels"])
+        worded["levels"] = "; ".join(level_words(comparison, level, language) for comparison, level in facts["levels"])
     if "problem" in facts:
         worded["problem"] = say(f"problem.{facts['problem']}", language)
     return worded
 
 
-def _level(comparison: str, level: str, language: str) -> str:
+def level_words(comparison: str, level: str, language: str) -> str:
+    """A level of a comparison, as a sentence."""
     if level == "missing":
         return say("level.missing", language, comparison=word(f"comparison.{comparison}", language))
     key = f"level.{comparison}.{level}"
@@ -271,7 +296,7 @@ def _heading(number: int, candidate: CandidateExplanation, language: str) -> str
 
 
 def _line(line: Line, language: str) -> str:
-    text = f"  {line.bits:+7.1f}  {_level(line.comparison, line.level, language)}"
+    text = f"  {line.bits:+7.1f}  {level_words(line.comparison, line.level, language)}"
     if line.recorded or line.registry:
         text += f"  [{line.recorded or '–'} | {line.registry or '–'}]"
     return text
