@@ -125,13 +125,15 @@ def _explained(connection: duckdb.DuckDBPyConnection, run: Path, dose_id: str) -
     doses = _rows(connection, run, "doses", dose_id)
     quarantine = _rows(connection, run, "quarantine", dose_id)
     corrections = _rows(connection, run, "corrections", dose_id)
+    contradictions = _rows(connection, run, "contradictions", dose_id)
     if not decisions:
         raise UserError("explain.no_dose", path=run, dose_id=dose_id)
     # a repeated dose_id has one decided row and others in quarantine: the decided one is explained
     decision = min(decisions, key=lambda row: row["decision"] == "quarantine")
     explained = tuple(
         _candidate(connection, run, model, doses[0], candidate)
-        for candidate in sorted(candidates, key=lambda row: row["rank"])
+        # first the one it was decided for: a human may have taken any
+        for candidate in sorted(candidates, key=lambda row: (row["citizen_id"] != decision["citizen_id"], row["rank"]))
     )
     none = max(0.0, 1 - sum(candidate.probability for candidate in explained))
     problems = [row["problem"] for row in quarantine if row["table"] == "doses"]
@@ -142,7 +144,11 @@ def _explained(connection: duckdb.DuckDBPyConnection, run: Path, dose_id: str) -
         rule=decision["rule"],
         probability_of_none=none if explained else 1.0,
         candidates=explained[:SHOWN],
-        reasons=tuple(_reasons(decision, explained, model, problems)) + _set_aside(decision, problems),
+        reasons=(
+            *_reasons(decision, explained, model, problems),
+            *(_contradiction(row) for row in contradictions),
+            *_set_aside(decision, problems),
+        ),
         corrections=tuple(
             Correction(row["field"], row["kind"], row["recorded"], row["registry"]) for row in corrections
         ),
@@ -189,6 +195,8 @@ def _reasons(
 ) -> list[Reason]:
     if decision["decision"] == "quarantine":
         return [("explain.quarantine", {"problem": problem}) for problem in problems]
+    if decision["answered"] is not None:
+        return _answered(decision, candidates, model)
     if decision["outcome"] == "foreigner":
         return [("explain.foreigner", {})]
     if not candidates:
@@ -199,10 +207,30 @@ def _reasons(
         "lowest_accept": min(accept.values()),
         "review": model.thresholds.review,
     }
+    reasons = why(decision | thresholds, [candidate.probability for candidate in candidates])
+    return [*reasons, *_evidence(candidates[0], model)]
+
+
+def _evidence(candidate: CandidateExplanation, model: Model) -> list[Reason]:
     # an interaction corrects other weights: in a list of what speaks for or against, a clerk would misread it
     plain = {comparison.name for comparison in model.specification.comparisons if not comparison.is_interaction}
-    said = [(line.comparison, line.level, line.bits) for line in candidates[0].comparisons if line.comparison in plain]
-    return [*why(decision | thresholds, [candidate.probability for candidate in candidates]), *evidence(said)]
+    return evidence((x.comparison, x.level, x.bits) for x in candidate.comparisons if x.comparison in plain)
+
+
+def _answered(decision: dict[str, Any], candidates: tuple[CandidateExplanation, ...], model: Model) -> list[Reason]:
+    """What a human decided; and of an accepted citizen who is a candidate, what speaks for and against."""
+    gone = decision["answer"] == "citizen" and decision["decision"] == "review"
+    key = "explain.answered.citizen_gone" if gone else f"explain.answered.{decision['answer']}"
+    reason = (key, {"entry": decision["answered"]})
+    if decision["decision"] != "accept" or not candidates or candidates[0].citizen_id != decision["citizen_id"]:
+        return [reason]
+    return [reason, *_evidence(candidates[0], model)]
+
+
+def _contradiction(row: dict[str, Any]) -> Reason:
+    probability = f"{row['machine_probability'] or 0.0:.6f}"
+    facts = {"entry": row["entry"], "citizen_id": row["machine_citizen_id"], "probability": probability}
+    return f"explain.contradiction.{row['reason']}", facts
 
 
 def why(decision: Mapping[str, Any], probabilities: Sequence[float]) -> list[Reason]:

@@ -1,6 +1,7 @@
 """The files of the folder RUN, each as a query over the work database."""
 
 from linkage.corrections import compile_corrections
+from linkage.deciding.answers import compile_contradictions
 from linkage.scoring import bits_column, level_name
 from models import Model
 
@@ -12,7 +13,10 @@ def output_queries(model: Model) -> dict[str, str]:
 
     Beside the files every user knows there are ``candidates.parquet`` (every kept candidate with the level and the
     bits of each comparison), ``doses.parquet`` and ``citizens.parquet`` (the records as typed: every usable dose, and
-    the citizens that are a candidate of one), so that a decision can be explained and reviewed from RUN alone.
+    the citizens that are a candidate of one or that a human named), so that a decision can be explained and reviewed
+    from RUN alone; and ``contradictions.parquet``, where the machine would decide otherwise than a human did. In
+    ``decisions.parquet`` ``answered`` is the entry of the ledger that a human's decision stands in and ``answer`` its
+    outcome, both null where the machine decided.
     """
     return {
         "decisions.parquet": _decisions(model),
@@ -28,7 +32,8 @@ def output_queries(model: Model) -> dict[str, str]:
         "doses.parquet": "SELECT * EXCLUDE (key, file_no, row) FROM doses ORDER BY key",
         "citizens.parquet": """
             SELECT * EXCLUDE (key, file_no, row) FROM citizens
-            WHERE key IN (SELECT citizen_key FROM candidates) ORDER BY key""",
+            WHERE key IN (SELECT citizen_key FROM candidates UNION ALL SELECT named_key FROM answered) ORDER BY key""",
+        "contradictions.parquet": compile_contradictions(),
     }
 
 
@@ -38,7 +43,8 @@ def _decisions(model: Model) -> str:
         SELECT o.dose_id, o.decision, o.outcome, c.citizen_id, o.probability, o.match_weight,
           u.citizen_id AS runner_up_citizen_id, o.margin, [{rules}][o.rule + 1] AS rule,
           '{model.name}@{model.digest[:12]}' AS model, o.caution, o.stratum,
-          o.id_kind, o.id_repair, o.province, o.district, o.commune, o.facility_id
+          o.id_kind, o.id_repair, o.province, o.district, o.commune, o.facility_id,
+          o.answered, o.answer
         FROM decisions AS o
         LEFT JOIN citizens AS c ON c.key = o.citizen_key
         LEFT JOIN citizens AS u ON u.key = o.runner_up_key

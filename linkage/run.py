@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from linkage.blocking import BlockingPlan, Budget, plan_blocking
 from linkage.corrections import compile_kinds, compile_outcome
 from linkage.deciding import DECISIONS, WEAKEST, compile_deciding
+from linkage.deciding.answers import ANSWERS, BEST, compile_answered, digest_of
 from linkage.errors import UserError
 from linkage.outputs import output_queries
 from linkage.progress import Progress, silent
@@ -31,7 +33,7 @@ PARTITION = 500_000
 
 @dataclass(frozen=True, slots=True)
 class ScoreJob:
-    """What ``linkage score`` was asked to do."""
+    """What ``linkage score`` was asked to do; ``answers`` of humans have the columns of ``ANSWERS``."""
 
     doses: str
     citizens: str
@@ -43,6 +45,7 @@ class ScoreJob:
     force: bool = False
     columns: Mapping[str, str] = field(default_factory=dict)
     budget: Budget = field(default_factory=Budget)
+    answers: pa.Table | None = None
 
     def settings(self) -> dict[str, Any]:
         """What the decisions depend on; unfinished work is only resumed under the same."""
@@ -54,6 +57,7 @@ class ScoreJob:
             "pairs_per_dose": self.budget.pairs_per_dose,
             "citizens_per_block": self.budget.citizens_per_block,
             "partition": PARTITION,
+            "answers": digest_of(self.answers),
             "duckdb": duckdb.__version__,
         }
 
@@ -80,7 +84,7 @@ def score(job: ScoreJob, *, progress: Progress = silent) -> dict[str, Any]:
         facts = prepare(work, job, progress)
         plan, registry = BlockingPlan.from_dict(facts["block"]["plan"]), Registry(**facts["block"]["registry"])
         _score_partitions(work, compile_scoring(job.model, registry, plan, WEAKEST), job.model, progress)
-        work.stage("decide", lambda: _decide(work.connection))
+        work.stage("decide", lambda: _decide(work.connection, job.answers))
         manifest = _write(work, job, facts, progress)
         work.publish()
     except UserError:
@@ -184,33 +188,46 @@ def _run(connection: duckdb.DuckDBPyConnection, sql: str, values: dict[str, int]
     connection.execute(sql, values)
 
 
-def _decide(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make ``kinds``, of the accepted doses, and ``decisions``, with every dose row read."""
-    accepted = "(SELECT dose_key, citizen_key FROM candidates WHERE rank = 1 AND decision = 'accept')"
+def _decide(connection: duckdb.DuckDBPyConnection, answers: pa.Table | None) -> None:
+    """Make ``answered``, of the doses humans answered, ``kinds``, of those accepted, and ``decisions``, of all rows."""
+    connection.register("given_answers", ANSWERS.empty_table() if answers is None else answers)
+    theirs = "(SELECT * FROM doses SEMI JOIN given_answers USING (dose_id))"
+    connection.execute(f"CREATE TABLE answered AS {compile_answered('given_answers', _decided(BEST, theirs))}")
+    connection.unregister("given_answers")
+    best = f"""
+    SELECT * FROM ({BEST}) ANTI JOIN (SELECT dose_key FROM answered WHERE decision IS NOT NULL) USING (dose_key)
+    UNION ALL BY NAME
+    SELECT * EXCLUDE (named, named_key, changed, shown, machine_decision, machine_citizen_id, machine_probability)
+    FROM answered WHERE decision IS NOT NULL"""
+    accepted = f"(SELECT dose_key, citizen_key FROM ({best}) WHERE decision = 'accept')"
     connection.execute(f"CREATE TABLE kinds AS {compile_kinds(accepted)}")
     connection.execute(f"""
     CREATE TABLE decisions AS
-    WITH decided AS (
-      SELECT d.key, d.dose_id, d.facility_id, s.id_kind, s.id_repair, s.province, s.district, s.commune,
-        b.citizen_key, b.probability, b.match_weight, b.runner_up_key, b.margin, b.rule, b.caution, b.stratum,
-        s.foreign_national OR s.id_kind IS NOT DISTINCT FROM 'passport' AS abroad,
-        CASE WHEN b.decision = 'accept' THEN 'accept'
-             WHEN s.foreign_national THEN 'no_match'
-             -- pairs given up are no evidence of absence
-             WHEN b.decision = 'review' OR d.key IN (SELECT key FROM doses_forgone) THEN 'review'
-             ELSE 'no_match' END AS decision
-      FROM doses AS d
-      JOIN doses_standardised AS s ON s.key = d.key
-      LEFT JOIN (SELECT * FROM candidates WHERE rank = 1) AS b ON b.dose_key = d.key
-    )
     SELECT decided.*, CASE decision
         WHEN 'accept' THEN {compile_outcome()}
         WHEN 'review' THEN 'in_review'
         ELSE CASE WHEN abroad THEN 'foreigner' ELSE 'not_found' END END AS outcome
-    FROM decided LEFT JOIN kinds ON kinds.dose_key = decided.key
+    FROM {_decided(best)} AS decided LEFT JOIN kinds ON kinds.dose_key = decided.key
     UNION ALL BY NAME
     SELECT key, id AS dose_id, 'quarantine' AS decision, 'quarantined' AS outcome FROM doses_quarantine
     """)
+
+
+def _decided(best: str, doses: str = "doses") -> str:
+    """The relation of doses with their decisions, from a relation with the columns of ``BEST``."""
+    return f"""(
+      SELECT d.key, d.dose_id, d.facility_id, s.id_kind, s.id_repair, s.province, s.district, s.commune,
+        b.* EXCLUDE (dose_key, decision),
+        s.foreign_national OR s.id_kind IS NOT DISTINCT FROM 'passport' AS abroad,
+        CASE WHEN b.decision = 'accept' OR b.answered IS NOT NULL THEN b.decision
+             WHEN s.foreign_national THEN 'no_match'
+             -- pairs given up are no evidence of absence
+             WHEN b.decision = 'review' OR d.key IN (SELECT key FROM doses_forgone) THEN 'review'
+             ELSE 'no_match' END AS decision
+      FROM {doses} AS d
+      JOIN doses_standardised AS s ON s.key = d.key
+      LEFT JOIN ({best}) AS b ON b.dose_key = d.key
+    )"""
 
 
 def _write(work: Workspace, job: ScoreJob, facts: dict[str, Any], progress: Progress) -> dict[str, Any]:
@@ -231,12 +248,10 @@ def _write(work: Workspace, job: ScoreJob, facts: dict[str, Any], progress: Prog
 
 
 def _manifest(work: Workspace, job: ScoreJob, facts: dict[str, Any], written: dict[str, int]) -> dict[str, Any]:
-    def counts(column: str) -> dict[str, int]:
-        file = str(work.result / "decisions.parquet")
-        rows = work.connection.execute(
-            f"SELECT {column}, count(*) FROM read_parquet(?) GROUP BY 1 ORDER BY 1", [file]
-        ).fetchall()
-        return dict(rows)
+    def counts(column: str, file: str = "decisions") -> dict[str, int]:
+        path = str(work.result / f"{file}.parquet")
+        query = f"SELECT {column}, count(*) FROM read_parquet(?) WHERE {column} IS NOT NULL GROUP BY 1 ORDER BY 1"
+        return dict(work.connection.execute(query, [path]).fetchall())
 
     plan = BlockingPlan.from_dict(facts["block"]["plan"])
     decisions = dict.fromkeys(DECISIONS, 0) | counts("decision")
@@ -249,6 +264,11 @@ def _manifest(work: Workspace, job: ScoreJob, facts: dict[str, Any], written: di
         "decisions": decisions,
         "outcomes": counts("outcome"),
         "inputs": {name: facts[name] for name in ("doses", "citizens")},
+        "answers": {
+            "known": None if job.answers is None else len(job.answers),
+            "respected": counts("answer"),
+            "contradictions": counts("reason", "contradictions"),
+        },
         "registry": facts["block"]["registry"],
         "blocking": {"pairs": plan.pairs, "pairs_forgone": plan.pairs_forgone, **asdict(plan)},
         "model": {"name": job.model.name, "digest": job.model.digest},

@@ -37,7 +37,7 @@ __all__ = ["OUTPUTS", "PersonsJob", "build_persons", "open_inputs", "reading"]
 
 INPUTS: Mapping[str, tuple[str, ...]] = {
     "doses": ("dose_id", "subject_id"),
-    "decisions": ("dose_id", "decision", "outcome", "citizen_id", "probability", "match_weight"),
+    "decisions": ("dose_id", "decision", "outcome", "citizen_id", "probability", "match_weight", "answered"),
     "candidates": ("dose_id", "citizen_id"),
     "citizens": ("citizen_id",),
 }
@@ -224,6 +224,8 @@ def _digest(manifest: Mapping[str, Any]) -> str:
     """Names what a run was made of: model, inputs and settings."""
     inputs = {name: [file["sha256"] for file in table["files"]] for name, table in manifest["inputs"].items()}
     said = {"inputs": inputs, **{name: manifest[name] for name in ("model", "decisions")}}
+    if answers := manifest["settings"].get("answers"):
+        said["answers"] = answers
     return hashlib.sha256(json.dumps(said, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 

@@ -13,6 +13,9 @@ MARGIN = 10.0
 CERTAIN_BITS = 40.0
 """Log2 odds of a probability that a number cannot tell from 1."""
 
+_CERTAINTY = "if(answered IS NULL, probability, 1)"
+"""What a human decided is certain."""
+
 
 def log_odds(probability: str) -> str:
     """Log2 odds of a probability, as SQL, within ± ``CERTAIN_BITS``."""
@@ -26,7 +29,7 @@ def make_subjects(connection: DuckDBPyConnection) -> None:
 
     ``dose_subjects`` (dose_id, subject): a dose without a ``subject_id`` is its own subject, under its ``dose_id``.
     ``claims`` (subject, citizen_id, match_weight, bits, dose_id, place): the citizens that accepted doses of a subject
-    name, best first from 1; bits are the log2 odds of the best dose's probability. ``subjects`` (subject, citizen_id,
+    name, best first from 1; bits are the log2 odds of the best dose's probability, 1 where a human decided. ``subjects`` (subject, citizen_id,
     bits, match_weight): one row a subject; no citizen where none is claimed, or where two are and neither leads by
     ``MARGIN``, and none for a subject of more than ``MOST_DOSES`` doses, which is no one's profile.
 
@@ -52,7 +55,7 @@ def make_subjects(connection: DuckDBPyConnection) -> None:
     SELECT *, row_number() OVER (PARTITION BY subject ORDER BY bits DESC, match_weight DESC, citizen_id)
       AS place
     FROM (
-      SELECT subject, citizen_id, max(match_weight) AS match_weight, {log_odds("max(probability)")} AS bits,
+      SELECT subject, citizen_id, max(match_weight) AS match_weight, {log_odds(f"max({_CERTAINTY})")} AS bits,
         min(dose_id) AS dose_id
       FROM decisions JOIN dose_subjects USING (dose_id) WHERE decision = 'accept' GROUP BY subject, citizen_id
     )

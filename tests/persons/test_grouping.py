@@ -229,7 +229,7 @@ def grouped(monkeypatch: pytest.MonkeyPatch) -> duckdb.DuckDBPyConnection:
       'pfizer' AS vaccine, subject AS facility_id FROM given
     """)
     connection.execute("""
-    CREATE TABLE decisions AS SELECT dose_id, citizen_id, probability, match_weight,
+    CREATE TABLE decisions AS SELECT dose_id, citizen_id, probability, match_weight, NULL::BIGINT AS answered,
       if(citizen_id IS NULL, 'no_match', 'accept') AS decision FROM given
     """)
     connection.execute("CREATE TABLE candidates AS SELECT dose_id, citizen_id FROM decisions WHERE decision = 'accept'")
