@@ -10,6 +10,7 @@ from typing import Any
 import evaluation
 from evaluation import population
 from linkage import reports
+from linkage.cli.answering import RESPECTED, answers_in, respected
 from linkage.cli.evaluating import EVALUATE, measured
 from linkage.cli.flags import (
     DEFAULT_MEMORY,
@@ -137,6 +138,7 @@ def _score(flags: argparse.Namespace) -> Result:
         resume=flags.resume,
         force=flags.force,
         columns=column_map(flags),
+        answers=answers_in(flags.store),
     )
     progress = _progress(flags)
     manifest = score(job, progress=progress)
@@ -155,7 +157,14 @@ def _summary(manifest: Mapping[str, Any], out: Path, language: str) -> str:
     total = f"{say('score.rows_in', language):<28}{count(rows, language):>14}"
     model = say("score.model", language, name=manifest["model"]["name"], digest=manifest["model"]["digest"][:12])
     return "\n".join(
-        [*notices, model, *lines, total, say("score.pairs", language, pairs=pairs, forgone=forgone, out=out)]
+        [
+            *notices,
+            model,
+            *lines,
+            total,
+            respected(manifest, language),
+            say("score.pairs", language, pairs=pairs, forgone=forgone, out=out),
+        ]
     )
 
 
@@ -266,6 +275,7 @@ COMMANDS: tuple[Command | Group, ...] = (
             Flag("--out", {"required": True, "type": Path, "metavar": "RUN"}),
             Flag("--engine", {"choices": ("duckdb", "spark"), "default": "duckdb"}),
             Flag("--resume", {"action": "store_true"}),
+            RESPECTED,
             *ENGINE,
         ),
         _score,
