@@ -2,7 +2,7 @@
 
 from linkage.store.opening import open_store
 from linkage.store.reading import Reader
-from linkage.store.records import Bond, Change, Draft, Entry, Event, Head, Kind, Place, Standing, native_id
+from linkage.store.records import Bond, Change, Draft, Entry, Event, Head, Kind, Place, Said, Standing, native_id, stamp
 from linkage.store.store import Store
 from linkage.store.verifying import Problem
 from linkage.store.writing import Writer
@@ -18,9 +18,11 @@ __all__ = [
     "Place",
     "Problem",
     "Reader",
+    "Said",
     "Standing",
     "Store",
     "Writer",
     "native_id",
     "open_store",
+    "stamp",
 ]

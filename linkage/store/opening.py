@@ -20,6 +20,9 @@ from linkage.store.store import Store, begin_writing, mended
 SECONDS = 300
 """How long a writer waits for the one before it."""
 
+POOLED, THREADS = 5, 48
+"""Connections of a process that are kept, and those it has at most: as many as threads of a web page and some."""
+
 
 def utc_now() -> datetime:
     """The time of an entry."""
@@ -81,10 +84,17 @@ def _check_file(url: URL, shown: str, *, create: bool) -> None:
 
 def _engine(url: URL) -> Engine:
     if url.get_backend_name() == "postgresql":
-        engine = create_engine(url, pool_size=1, connect_args={"connect_timeout": 10, "autocommit": False})
+        # a server that was started again has forgotten the connections of a web page
+        engine = create_engine(
+            url,
+            pool_size=POOLED,
+            max_overflow=THREADS - POOLED,
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": 10, "autocommit": False},
+        )
         event.listen(engine, "connect", _set_up_postgresql)
         return engine
-    engine = create_engine(url, pool_size=1, connect_args={"timeout": SECONDS})
+    engine = create_engine(url, pool_size=POOLED, max_overflow=THREADS - POOLED, connect_args={"timeout": SECONDS})
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

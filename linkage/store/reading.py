@@ -6,13 +6,16 @@ from itertools import islice
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import ColumnElement, Connection, Select, Table, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, func, select
 
 from linkage.store.records import FIRST, Bond, Change, Entry, Event, Head, Kind, Place, Standing, native_id
 from linkage.store.schema import BOND, BOND_MEMBER, CHANGE, ENTRY, IDENTIFIER, SUBJECT
 
 BATCH = 50_000
 """Rows that are in memory at a time."""
+
+MOVES = ("build", "merge", "unmerge")
+"""The kinds of entries that move persons."""
 
 _KEYS = 5_000
 """Keys in one query: databases limit its parameters."""
@@ -69,6 +72,11 @@ class Reader:
         row = self.connection.execute(query).one_or_none()
         return Entry(*row) if row else None
 
+    def moved_since(self, entry: int) -> bool:
+        """Whether an entry that moves persons came after this one."""
+        later = select(ENTRY.c.number).where(ENTRY.c.kind.in_(MOVES), ENTRY.c.number > entry).limit(1)
+        return self.connection.execute(later).one_or_none() is not None
+
     def follow(self, person_id: str) -> Standing | None:
         """What became of an id; None if it was never given out."""
         query = (
@@ -86,7 +94,7 @@ class Reader:
 
     def places(self, subjects: Iterable[str]) -> dict[str, Place]:
         """Where these subjects stand; those the store does not know are missing."""
-        rows = self._among(subjects, lambda keys: select(SUBJECT).where(SUBJECT.c.subject.in_(keys)))
+        rows = self.among(subjects, lambda keys: select(SUBJECT).where(SUBJECT.c.subject.in_(keys)))
         return {row[0]: Place(*row) for row in rows}
 
     def ids_of(self, subjects: Iterable[str]) -> dict[str, int]:
@@ -96,7 +104,7 @@ class Reader:
     def minted(self, ids: Iterable[str]) -> dict[str, int]:
         """The entry that minted each of these ids; ids never given out are missing."""
         columns = (IDENTIFIER.c.person_id, IDENTIFIER.c.entry)
-        rows = self._among(ids, lambda keys: select(*columns).where(IDENTIFIER.c.person_id.in_(keys)))
+        rows = self.among(ids, lambda keys: select(*columns).where(IDENTIFIER.c.person_id.in_(keys)))
         return dict(tuple(row) for row in rows)
 
     def taken_from(self, person_id: str) -> list[Change]:
@@ -114,8 +122,8 @@ class Reader:
 
     def bonds_of(self, subjects: Iterable[str]) -> list[Bond]:
         """The bonds, those that no longer hold among them, that ever named one of these subjects; by entry."""
-        named = self._among(subjects, lambda keys: select(BOND_MEMBER.c.bond).where(BOND_MEMBER.c.subject.in_(keys)))
-        return self._folded(self._among({row[0] for row in named}, lambda keys: _MEMBERS.where(BOND.c.entry.in_(keys))))
+        named = self.among(subjects, lambda keys: select(BOND_MEMBER.c.bond).where(BOND_MEMBER.c.subject.in_(keys)))
+        return self._folded(self.among({row[0] for row in named}, lambda keys: _MEMBERS.where(BOND.c.entry.in_(keys))))
 
     def _folded(self, rows: Iterable[tuple[Any, ...]]) -> list[Bond]:
         """Rows of :data:`_MEMBERS` become bonds: what the latest entry says of a subject holds."""
@@ -151,13 +159,13 @@ class Reader:
         subjects = [place.subject for place in self.subjects_of(standing.person_id)]
         changes: dict[int, set[Change]] = {}
         for column, keys in ((CHANGE.c.subject, subjects), (CHANGE.c.person_before, self.ids_of(subjects))):
-            for entry, *change in self._among(keys, _selecting(CHANGE, column)):
+            for entry, *change in self.among(keys, _selecting(CHANGE, column)):
                 changes.setdefault(entry, set()).add(Change(*change))
         named: dict[int, list[tuple[Any, ...]]] = {}
-        numbers = {row[0] for row in self._among(subjects, _selecting(BOND_MEMBER, BOND_MEMBER.c.subject))}
-        for row in self._among(numbers | changes.keys(), lambda keys: _MEMBERS.where(BOND_MEMBER.c.entry.in_(keys))):
+        numbers = {row[0] for row in self.among(subjects, _selecting(BOND_MEMBER, BOND_MEMBER.c.subject))}
+        for row in self.among(numbers | changes.keys(), lambda keys: _MEMBERS.where(BOND_MEMBER.c.entry.in_(keys))):
             named.setdefault(row[0], []).append(row)
-        entries = self._among(named.keys() | changes.keys(), _selecting(ENTRY, ENTRY.c.number))
+        entries = self.among(named.keys() | changes.keys(), _selecting(ENTRY, ENTRY.c.number))
         return [
             Event(
                 entry,
@@ -168,12 +176,15 @@ class Reader:
             for entry in sorted((Entry(*row) for row in entries), key=lambda entry: entry.number)
         ]
 
-    def _among(self, keys: Iterable[Any], query: Callable[[list[Any]], Select[Any]]) -> Iterator[tuple[Any, ...]]:
+    def among(self, keys: Iterable[Any], query: Callable[[list[Any]], Select[Any]]) -> Iterator[tuple[Any, ...]]:
         """The rows of a query for many keys, some at a time."""
+        return (tuple(row) for row in self.rows_among(keys, query))
+
+    def rows_among(self, keys: Iterable[Any], query: Callable[[list[Any]], Select[Any]]) -> Iterator[Row[Any]]:
+        """As :meth:`among`, with the names of the columns."""
         ordered = iter(sorted(set(keys)))
         while chunk := list(islice(ordered, _KEYS)):
-            for row in self.connection.execute(query(chunk)).all():
-                yield tuple(row)
+            yield from self.connection.execute(query(chunk)).all()
 
 
 _MEMBERS = (

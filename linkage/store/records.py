@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
 Kind = Literal["together", "apart"]
@@ -29,6 +30,18 @@ class Change(NamedTuple):
     person_after: str
     citizen_before: str | None
     citizen_after: str | None
+
+
+class Said(NamedTuple):
+    """What an entry says of one case: ``reading`` 0 takes back what its actor had said, which is repeated."""
+
+    case_id: str
+    outcome: str
+    citizen_id: str | None
+    field: str | None
+    comment: str
+    reading: int
+    seconds: int | None
 
 
 class Place(NamedTuple):
@@ -152,6 +165,11 @@ class Event:
     lifted: tuple[int, ...]
 
 
+def stamp(time: datetime) -> str:
+    """A time as the store writes it: UTC, ISO 8601, seconds; later times sort later."""
+    return time.astimezone(UTC).isoformat(timespec="seconds")
+
+
 def canonical(value: object, default: Callable[[Any], str] | None = None) -> str:
     """JSON with sorted keys and no spaces: equal values, equal text.
 
@@ -170,7 +188,8 @@ class RowsDigest:
     """SHA-256 over the rows that belong to one entry, as one JSON text, however they are cut into batches.
 
     The text is ``["change",[row,row,…],"identifier",[…],…]``: the tables in the order in which they are begun, each row
-    an array of its columns without the number of the entry.
+    an array of its columns without the number of the entry. Tables of ``SINCE_REVIEW`` are left out where they are
+    empty.
     """
 
     def __init__(self) -> None:

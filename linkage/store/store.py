@@ -1,8 +1,9 @@
 """One operational database: snapshots to read, one writer at a time."""
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Self
 
 import psycopg
@@ -27,6 +28,12 @@ class Store:
         self.url = url
         self._engine = engine
         self._clock = clock
+        # whoever waits for a lock of SQLite sleeps and tries again; threads of one process take turns
+        self._turn = threading.Lock()
+
+    def now(self) -> datetime:
+        """The time, as entries have it."""
+        return self._clock().astimezone(UTC)
 
     @contextmanager
     def reading(self) -> Iterator[Reader]:
@@ -48,14 +55,15 @@ class Store:
         """One transaction, after all others that write: done as a whole, or, whatever is raised in it, not at all.
 
         Args:
-            after: the number of the last entry when what is to be written was worked out.
+            after: the number of the last entry when what is to be written about persons was worked out.
 
         Raises:
-            UserError: entries were added since ``after``; another writer does not end; the database fails.
+            UserError: entries that move persons were added since ``after``; another writer does not end; the database
+                fails.
         """
-        with mended(self._engine.url, self.url), begin_writing(self._engine) as connection:
+        with self._turn, mended(self._engine.url, self.url), begin_writing(self._engine) as connection:
             writer = Writer(connection, self._clock)
-            if after is not None and writer.head().number != after:
+            if after is not None and writer.moved_since(after):
                 raise UserError("store.moved", store=self.url)
             yield writer
 

@@ -1,13 +1,18 @@
 """Whether the ledger and the state are what was written."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby, islice
+from operator import itemgetter
+from typing import Any
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, Table, select, text
 
 from linkage.messages import say
-from linkage.store.reading import Reader
+from linkage.store.reading import BATCH, Reader
 from linkage.store.records import FIRST, RowsDigest
-from linkage.store.schema import OF_AN_ENTRY
+from linkage.store.reviewing import LOST, WRONG, rebuild_cases
+from linkage.store.schema import ENTRY, OF_AN_ENTRY, SINCE_REVIEW
 from linkage.store.writing import drop_indexes, make_indexes
 
 
@@ -45,6 +50,7 @@ def verify(reader: Reader, head: str | None) -> list[Problem]:
     problems: list[Problem] = []
     hashes = {FIRST}
     previous, expected = FIRST, 1
+    rows = _RowsDigests(reader)
     for entry in reader.entries():
         if entry.number != expected:
             problems.append(Problem("gap", entry.number))
@@ -52,7 +58,7 @@ def verify(reader: Reader, head: str | None) -> list[Problem]:
             problems.append(Problem("chain", entry.number))
         if entry.hash != entry.sealed():
             problems.append(Problem("entry", entry.number))
-        if entry.rows != _rows_digest(reader, entry.number):
+        if entry.rows != rows.of(entry.number):
             problems.append(Problem("rows", entry.number))
         previous, expected = entry.hash, entry.number + 1
         hashes.add(entry.hash)
@@ -65,15 +71,39 @@ def verify(reader: Reader, head: str | None) -> list[Problem]:
     return problems
 
 
-def _rows_digest(reader: Reader, number: int) -> str:
-    digest = RowsDigest()
-    for table in OF_AN_ENTRY:
-        digest.begin(table.name)
-        entry, *columns = table.columns
-        keys = [column for column in table.primary_key if column is not entry]
-        for rows in reader.stream(select(*columns).where(entry == number).order_by(*keys)):
-            digest.add(rows)
-    return digest.hexdigest()
+_Rows = Iterator[tuple[int, Iterator[tuple[Any, ...]]]]
+
+
+class _RowsDigests:
+    """The digests of the rows of all entries, asked for in the order of their numbers; each table is read once."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._tables = {table.name: _by_entry(reader, table) for table in OF_AN_ENTRY}
+        self._next = {name: next(found, None) for name, found in self._tables.items()}
+
+    def of(self, number: int) -> str:
+        """The digest of the rows that an entry has."""
+        digest = RowsDigest()
+        for name, found in self._tables.items():
+            if name not in SINCE_REVIEW:
+                digest.begin(name)
+            rows = self._next[name]
+            if rows is None or rows[0] != number:
+                continue
+            if name in SINCE_REVIEW:
+                digest.begin(name)
+            while batch := [row[1:] for row in islice(rows[1], BATCH)]:
+                digest.add(batch)
+            self._next[name] = next(found, None)
+        return digest.hexdigest()
+
+
+def _by_entry(reader: Reader, table: Table) -> _Rows:
+    """The rows of a table that belong to entries that exist, by entry."""
+    entry, *columns = table.columns
+    keys = [column for column in table.primary_key if column is not entry]
+    query = select(entry, *columns).where(entry.in_(select(ENTRY.c.number))).order_by(entry, *keys)
+    return groupby((row for batch in reader.stream(query) for row in batch), key=itemgetter(0))
 
 
 _STATE = """
@@ -94,13 +124,16 @@ _COUNTS = {
     "state": f"""
         SELECT (SELECT count(*) FROM ({_STATE} EXCEPT {_HELD}) AS missing)
         + (SELECT count(*) FROM ({_HELD} EXCEPT {_STATE}) AS invented)
+        + ({WRONG})
     """,
+    "lost_cases": LOST,
 }
 
 
 def rebuild(connection: Connection) -> None:
-    """Make the table of the current state again from the ledger."""
+    """Make the current state of persons and cases again from the ledger."""
     drop_indexes(connection)
     connection.exec_driver_sql("DELETE FROM subject")
     connection.execute(text(f"INSERT INTO subject (subject, base, person_id, citizen_id, first_entry) {_STATE}"))
     make_indexes(connection)
+    rebuild_cases(connection)

@@ -1,15 +1,16 @@
 """What a writer adds: an entry with its rows, chained to the one before, and the state that follows from it."""
 
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, Table, insert, text
 
 from linkage.store.reading import BATCH, Reader
-from linkage.store.records import Bond, Change, Draft, Entry, RowsDigest, canonical
-from linkage.store.schema import BOND, BOND_MEMBER, CHANGE, ENTRY, IDENTIFIER, SUBJECT_INDEXES
+from linkage.store.records import Bond, Change, Draft, Entry, RowsDigest, Said, canonical, stamp
+from linkage.store.reviewing import settle
+from linkage.store.schema import ANSWER, BOND, BOND_MEMBER, CHANGE, ENTRY, IDENTIFIER, SINCE_REVIEW, SUBJECT_INDEXES
 
 
 class Writer(Reader):
@@ -27,8 +28,9 @@ class Writer(Reader):
         minted: Iterable[tuple[str, str]] = (),
         bond: Bond | None = None,
         members: Iterable[tuple[int, str, str, bool]] = (),
+        answers: Iterable[Said | tuple[Any, ...]] = (),
     ) -> int:
-        """Add an entry with its rows, and bring the current state up to date.
+        """Add an entry with its rows, and bring the current state of persons and cases up to date.
 
         The iterables are read once, in the order of the arguments, and never held in memory.
 
@@ -39,6 +41,7 @@ class Writer(Reader):
             bond: the decision it makes; its ``entry`` is not looked at.
             members: subjects of earlier bonds that from now on no longer count, or count again: ``(bond, subject, side,
                 live)``.
+            answers: what its actor says of cases, or takes back, as :class:`~linkage.store.Said`, by case.
 
         Returns:
             The number of the entry.
@@ -55,21 +58,25 @@ class Writer(Reader):
         own = [(number, one, side, True) for side in ("left", "right") for one in getattr(bond, side, ())]
         rows = [(one, subject, side, int(live)) for one, subject, side, live in sorted([*own, *members])]
         self._put(digest, BOND_MEMBER, number, rows, ordered_by=2)
-        at = self._clock().astimezone(UTC).isoformat(timespec="seconds")
+        answered = self._put(digest, ANSWER, number, answers, ordered_by=1)
+        at = stamp(self._clock())
         evidence = canonical(dict(draft.evidence))
         said = (draft.actor, draft.kind, draft.because, evidence, draft.run, draft.model, draft.undoes)
         entry = Entry(number, at, *said, digest.hexdigest(), head.hash, "")
         row = {name: getattr(entry, name) for name in Entry.__slots__} | {"hash": entry.sealed()}
         self.connection.execute(insert(ENTRY).values(row))
         if changed:
-            self._apply(number, new=head.number == 0)
+            self._apply(number)
+        if answered:
+            settle(self.connection, number)
         return number
 
     def _put(
         self, digest: RowsDigest, table: Table, number: int, rows: Iterable[tuple[Any, ...]], *, ordered_by: int
     ) -> int:
         """Write the rows of an entry into a table, and into its digest."""
-        digest.begin(table.name)
+        if table.name not in SINCE_REVIEW:
+            digest.begin(table.name)
         source = iter(rows)
         count = 0
         last: tuple[Any, ...] = ()
@@ -79,12 +86,15 @@ class Writer(Reader):
                 if key <= last:
                     raise ValueError(f"the rows of {table.name} must ascend")
                 last = key
+            if not count and table.name in SINCE_REVIEW:
+                digest.begin(table.name)
             digest.add(batch)
-            self._insert(table, [(number, *row) for row in batch])
+            self.insert(table, [(number, *row) for row in batch])
             count += len(batch)
         return count
 
-    def _insert(self, table: Table, rows: list[tuple[Any, ...]]) -> None:
+    def insert(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Add many rows of all columns to a table, as quickly as the database takes them."""
         names = ", ".join(column.name for column in table.columns)
         if self.connection.engine.name == "postgresql":
             driver: Any = self.connection.connection.cursor()
@@ -93,11 +103,12 @@ class Writer(Reader):
                     copy.write_row(row)
             return
         marks = ", ".join("?" for _ in table.columns)
-        self.connection.exec_driver_sql(f"INSERT INTO {table.name} ({names}) VALUES ({marks})", rows)
+        self.connection.exec_driver_sql(f"INSERT INTO {table.name} ({names}) VALUES ({marks})", list(rows))
 
-    def _apply(self, number: int, *, new: bool) -> None:
+    def _apply(self, number: int) -> None:
         """Move the subjects of an entry in the current state."""
         parameters = {"entry": number}
+        new = not self.connection.execute(text("SELECT EXISTS (SELECT 1 FROM subject)")).scalar_one()
         if self.connection.execute(text(_STALE), parameters).scalar_one():
             raise ValueError("changes must begin where the subjects stand")
         if new:
