@@ -1,12 +1,31 @@
 """How good the answers are: agreement of two readers of one case, accuracy on cases whose answer is known."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
 
 from scipy.stats import binomtest
+from sqlalchemy import ColumnElement, select
 
-__all__ = ["Accuracy", "Agreement", "Kappa", "Pair", "Read", "accuracy_of", "agreement_of", "cohen_kappa"]
+from linkage.review.cases import from_json
+from linkage.store import Reader, Store
+from linkage.store.schema import ANSWER, CASE_CONTENT, ENTRY, REVIEW_CASE
+
+__all__ = [
+    "UNDECIDED",
+    "Accuracy",
+    "Agreement",
+    "Kappa",
+    "Pair",
+    "Read",
+    "accuracy",
+    "accuracy_of",
+    "agreement",
+    "agreement_of",
+    "cohen_kappa",
+]
 
 UNDECIDED = frozenset({"cannot_tell", "send_back", "mixed_up"})
 """Outcomes that name neither a citizen nor say that it is none: right or wrong does not apply to them."""
@@ -149,3 +168,64 @@ def _accuracy(counts: Counter[str]) -> Accuracy:
     limits = binomtest(right, right + wrong).proportion_ci(method="wilson")
     value = right / (right + wrong)
     return Accuracy(right, wrong, counts["undecided"], value, float(limits.low), float(limits.high))
+
+
+def agreement(store: Store) -> Agreement:
+    """Agreement over all cases of the queue that two people read; who settles a dispute saw both and is none of them.
+
+    Raises:
+        UserError: the store cannot be read.
+    """
+    twice = select(ANSWER.c.case_id).where(ANSWER.c.reading == 2)
+    with store.reading() as reader:
+        return agreement_of(_pairs(reader, (REVIEW_CASE.c.kind == "queue") & REVIEW_CASE.c.case_id.in_(twice)))
+
+
+def accuracy(store: Store) -> dict[str, Accuracy]:
+    """Accuracy of each reader on hidden cases, by name; readers who have had none are not named.
+
+    Raises:
+        UserError: the store cannot be read.
+    """
+    with store.reading() as reader:
+        return accuracy_of(_hidden(reader))
+
+
+def _pairs(reader: Reader, which: ColumnElement[bool]) -> Iterator[Pair]:
+    for case, readings in _standing(reader, which):
+        if 1 in readings and 2 in readings and readings[1][0] != readings[2][0]:
+            shown = {one.citizen_id: place for place, one in enumerate(from_json(case["content"]).candidates, start=1)}
+            first, second = readings[1], readings[2]
+            yield Pair(first[0], second[0], (category(*first[1:], shown), category(*second[1:], shown)))
+
+
+def _hidden(reader: Reader) -> Iterator[Read]:
+    for case, readings in _standing(reader, REVIEW_CASE.c.kind == "hidden"):
+        for actor, outcome, citizen_id in readings.values():
+            yield Read(actor, (outcome, citizen_id), (case["known_outcome"], case["known_citizen"]))
+
+
+def _standing(
+    reader: Reader, which: ColumnElement[bool]
+) -> Iterator[tuple[Mapping[str, Any], dict[int, tuple[str, str, str | None]]]]:
+    """Of each case what it is, and reading → actor, outcome, citizen of the answers that were not taken back."""
+    query = (
+        select(ANSWER.c.case_id, ANSWER.c.reading, ENTRY.c.actor, ANSWER.c.outcome, ANSWER.c.citizen_id)
+        .add_columns(CASE_CONTENT.c.content, REVIEW_CASE.c.known_outcome, REVIEW_CASE.c.known_citizen)
+        .join(ENTRY, ENTRY.c.number == ANSWER.c.entry)
+        .join(REVIEW_CASE, REVIEW_CASE.c.case_id == ANSWER.c.case_id)
+        .join(CASE_CONTENT, CASE_CONTENT.c.case_id == ANSWER.c.case_id)
+        .where(which)
+        .order_by(ANSWER.c.case_id, ANSWER.c.entry)
+    )
+    rows = (row for batch in reader.stream(query) for row in batch)
+    for _, group in groupby(rows, key=lambda row: row[0]):
+        readings: dict[int, tuple[str, str, str | None]] = {}
+        case: dict[str, Any] = {}
+        for _, reading, actor, outcome, citizen_id, content, known_outcome, known_citizen in group:
+            # whoever answers anew, or takes back, unsays what was said before
+            readings = {number: said for number, said in readings.items() if said[0] != actor}
+            if reading:
+                readings[reading] = (actor, outcome, citizen_id)
+            case = {"content": content, "known_outcome": known_outcome, "known_citizen": known_citizen}
+        yield case, readings
