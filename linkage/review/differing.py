@@ -12,11 +12,17 @@ from linkage.vietnamese.birth_dates import parse_birth_date
 from linkage.vietnamese.phones import parse_phone
 from linkage.vietnamese.sex import parse_sex
 from linkage.vietnamese.text import without_marks
+from linkage.vietnamese.units import is_number
 
 __all__ = ["Piece", "Pieces", "compared", "differing", "in_none"]
 
 _SEEN = re.compile("(?s).[\u0300-\u036f\u200d\ufe0e\ufe0f]*")
 """What the eye takes for one character: a letter with its combining marks."""
+
+_KIND = re.compile(r"(?i)(phường|xã|thị trấn|quận|huyện|thị xã|thành phố|tỉnh|tp|tt|tx|[pqhx])[. ]\s*(?=\S)")
+"""What stands before the name of a unit, or does not."""
+ALIKE = 0.5
+"""Of texts with fewer characters in common than this share of the longer, every character differs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +41,8 @@ def differing(recorded: str | None, registry: str | None) -> tuple[Pieces, Piece
 
     Letters are aligned by what they are without accents and case, and differ when accents or case do; a text in
     capitals alone differs by its letters and accents only. The same letter in two encodings (NFC, NFD) is the same.
-    Where one side says nothing, nothing differs.
+    Texts of which neither holds the other and that have less than half in common
+    differ throughout. Where one side says nothing, nothing differs.
     """
     sides = recorded or "", registry or ""
     first, second = _marks(*sides)
@@ -43,7 +50,7 @@ def differing(recorded: str | None, registry: str | None) -> tuple[Pieces, Piece
 
 
 def compared(line: str, recorded: str | None, registry: str | None) -> tuple[Pieces, Pieces]:
-    """As `differing`, of a line of a case: what means the same sex, phone or day differs nowhere.
+    """As `differing`, of a line of a case: what means the same sex, phone or day, or cannot be compared, is plain.
 
     Args:
         line: one of ``linkage.review.cases.PAIRED``.
@@ -63,6 +70,8 @@ def in_none(recorded: str | None, sides: Sequence[Pieces]) -> Pieces:
         sides: the record's pieces beside each candidate; none of them differs anywhere when there is none.
     """
     text = recorded or ""
+    if not any(piece.differs for pieces in sides for piece in pieces):
+        return _pieces(text, ())
     flags = [[piece.differs for piece in pieces for _ in _SEEN.findall(piece.text)] for pieces in sides]
     return _pieces(text, [all(column) for column in zip(*flags, strict=True)])
 
@@ -75,6 +84,10 @@ def _mean_the_same(line: str, recorded: str, registry: str) -> bool:
             return _equal(parse_phone(recorded), parse_phone(registry))
         case "birth_date":
             return _equal(_day(recorded), _day(registry))
+        case "commune" | "district" | "province":
+            # a code beside a name says nothing to the eye
+            one, other = (_KIND.sub("", side.strip()).casefold() for side in (recorded, registry))
+            return is_number(recorded) != is_number(registry) or one == other
     return False
 
 
@@ -88,10 +101,10 @@ def _day(text: str) -> str | None:
     return date.value if date else None
 
 
-def _pieces(text: str, marks: Iterable[bool]) -> Pieces:
-    letters = _SEEN.findall(text)
-    flags = list(marks) or [False] * len(letters)
-    runs = groupby(zip(letters, flags, strict=True), key=lambda each: each[1])
+def _pieces(text: str, marks: Sequence[bool]) -> Pieces:
+    if not any(marks):
+        return (Piece(text, False),) if text else ()
+    runs = groupby(zip(_SEEN.findall(text), marks, strict=True), key=lambda each: each[1])
     return tuple(Piece("".join(letter for letter, _ in run), differs) for differs, run in runs)
 
 
@@ -106,8 +119,9 @@ def _marks(recorded: str, registry: str) -> tuple[tuple[bool, ...], tuple[bool, 
         for side in (first, second)
     ]
     marks = [[True] * len(first), [True] * len(second)]
-    for one, other in _aligned(first, second):
-        if shown[0][one] == shown[1][other]:
+    same = [(one, other) for one, other in _aligned(first, second) if shown[0][one] == shown[1][other]]
+    if len(same) >= ALIKE * max(map(len, shown)) or len(same) == min(map(len, shown)):
+        for one, other in same:
             marks[0][one] = marks[1][other] = False
     return tuple(marks[0]), tuple(marks[1])
 

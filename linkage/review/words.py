@@ -1,10 +1,31 @@
 """A case in the words of a clerk: why it is in review, what speaks for and against a candidate, and the answers."""
 
+import re
+from collections.abc import Mapping
+from functools import cache, lru_cache
+
 from linkage.explain import FIELDS, evidence, why, worded
 from linkage.messages import catalogue, say, word
 from linkage.review.cases import Candidate, Case, Dose, Outcome, Relative
+from linkage.vietnamese.units import rows
 
-__all__ = ["doses", "for_and_against", "household", "in_review_because", "line", "outcome", "reasons", "variants"]
+__all__ = [
+    "doses",
+    "for_and_against",
+    "household",
+    "in_review_because",
+    "line",
+    "outcome",
+    "reasons",
+    "registry_words",
+    "variants",
+]
+
+LEVELS = ("province", "district", "commune")
+DATES = ("date_of_birth", "deceased_on")
+SEXES = ("F", "M")
+ISO_DAY = re.compile(r"\d{4}-\d\d(-\d\d)?")
+Registry = dict[str, str | None]
 
 
 def reasons(case: Case, language: str) -> tuple[str, ...]:
@@ -49,6 +70,45 @@ def line(name: str, language: str) -> str:
     return say(f"review.field.{name}", language)
 
 
+def registry_words(registry: Mapping[str, str | None], recorded: Mapping[str, str | None], language: str) -> Registry:
+    """The columns of a citizen as a clerk would write them beside the record: names for codes, dates as in the record.
+
+    What is not certain stays as it is: a code without its province, a date that is none.
+    """
+    words_of = {**registry, **_units(*(registry.get(level) or "" for level in LEVELS))}
+    if (sex := registry.get("sex")) in SEXES:
+        words_of["sex"] = say(f"review.sex.{sex}", language)
+    for column in DATES:
+        if not ISO_DAY.fullmatch(recorded.get(column) or ""):
+            words_of[column] = _day(registry.get(column))
+    return words_of
+
+
+@lru_cache(maxsize=1 << 14)
+def _units(province: str, district: str, commune: str) -> dict[str, str]:
+    """Names of units whose codes stand one inside the other: of 2021 with a district, of July 2025 without."""
+    provinces, districts, communes, communes_2025 = _names()
+    if district in districts and districts[district][1] == province:
+        names = {"province": provinces[province][0], "district": districts[district][0]}
+        inside = commune in communes and communes[commune][1] == district
+        return {**names, "commune": communes[commune][0]} if inside else names
+    if not district and commune in communes_2025 and communes_2025[commune][1] == province:
+        return {"province": provinces[province][1], "commune": communes_2025[commune][0]}
+    return {}
+
+
+@cache
+def _names() -> tuple[dict[str, tuple[str, str]], ...]:
+    """Code → name and code of the unit above, of each level; of a province: its names of 2021 and 2025."""
+    tables = {
+        "provinces": ("code", "name", "name_2025"),
+        "districts": ("code", "name", "province"),
+        "communes": ("code", "name", "district"),
+        "communes_2025": ("code", "name", "province"),
+    }
+    return tuple({code: (name, above) for code, name, above in rows(table, *of)} for table, of in tables.items())
+
+
 def doses(case: Case, language: str) -> tuple[str, ...]:
     """The doses of the subject, a line each: those that the answer settles first."""
     numbers = {candidate.citizen_id: number for number, candidate in enumerate(case.candidates, start=1)}
@@ -78,7 +138,7 @@ def _said(key: str, language: str, **facts: object) -> str:
 
 
 def _dose(dose: Dose, candidate: int | None, language: str) -> str:
-    facts = [dose.injected_on, dose.vaccine, dose.lot_number]
+    facts = [_day(dose.injected_on), dose.vaccine, dose.lot_number]
     facts += [say("review.dose.number", language, number=dose.dose_number)] if dose.dose_number else []
     facts += [say("review.dose.facility", language, facility=dose.facility_id)] if dose.facility_id else []
     told = ", ".join(fact for fact in facts if fact) or say("review.dose.unknown", language)
@@ -94,5 +154,11 @@ def _dose(dose: Dose, candidate: int | None, language: str) -> str:
 
 
 def _relative(relative: Relative, language: str) -> str:
-    facts = (relative.full_name, relative.date_of_birth, relative.sex, relative.citizen_id)
+    sex = say(f"review.sex.{relative.sex}", language) if relative.sex in SEXES else relative.sex
+    facts = (relative.full_name, _day(relative.date_of_birth), sex, relative.citizen_id)
     return say(f"review.household.{relative.why}", language, who=", ".join(fact for fact in facts if fact))
+
+
+def _day(day: str | None) -> str | None:
+    """2021-09-01 as 01/09/2021; what is no day in this form as it is."""
+    return "/".join(reversed(day.split("-"))) if day and ISO_DAY.fullmatch(day) else day

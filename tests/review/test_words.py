@@ -66,10 +66,38 @@ def test_everything_that_may_be_answered_has_words_of_its_own(language: str) -> 
 def test_doses_household_and_variants_are_told(example: Example) -> None:
     case = example()
     doses = words.doses(case, "vi")
-    assert doses[0] == "2021-09-01, AZ, cơ sở F01"
-    assert doses[2] == "2022-02-01, Pfizer (đã gắn với ứng viên 1)"
+    assert doses[0] == "01/09/2021, AZ, cơ sở F01"
+    assert doses[2] == "01/02/2022, Pfizer (đã gắn với công dân thứ 1)"
     elsewhere = replace(case, doses=(Dose("x", False, "accept", "003184000999"), Dose("y", False, "no_match")))
     assert "003184000999" in words.doses(elsewhere, "en")[0]
     assert words.doses(elsewhere, "en")[1].endswith("(not part of this decision)")
-    assert words.household(case, "vi") == ("cùng số điện thoại: Trần Văn Nam, 1980-01-01, M, 003080000321",)
+    assert words.household(case, "vi") == ("cùng số điện thoại: Trần Văn Nam, 01/01/1980, Nam, 003080000321",)
     assert words.variants(case, "en") == ("other doses say, full name: Nguyễn T. Hòa",)
+
+
+@pytest.mark.parametrize(
+    ("units", "names"),
+    [
+        (("01", "001", "00001"), ("Thành phố Hà Nội", "Quận Ba Đình", "Phường Phúc Xá")),
+        (("01", None, "00004"), ("Thành phố Hà Nội", None, "Phường Ba Đình")),
+        (("01", "001", "99999"), ("Thành phố Hà Nội", "Quận Ba Đình", "99999")),
+        (("79", "001", "00001"), ("79", "001", "00001")),
+        (("Hà Nội", "Ba Đình", None), ("Hà Nội", "Ba Đình", None)),
+    ],
+)
+def test_codes_of_units_become_names_where_they_are_certain(
+    units: tuple[str | None, ...], names: tuple[str | None, ...]
+) -> None:
+    levels = ("province", "district", "commune")
+    told = words.registry_words(dict(zip(levels, units, strict=True)), {}, "vi")
+    assert tuple(told[level] for level in levels) == names
+
+
+@pytest.mark.parametrize(
+    ("recorded", "day"), [("05/12/1984", "12/05/1984"), (None, "12/05/1984"), ("1984-12-05", "1984-05-12")]
+)
+def test_a_registry_date_is_written_as_the_record_writes_its_own(recorded: str | None, day: str) -> None:
+    registry = {"date_of_birth": "1984-05-12", "sex": "F"}
+    told = words.registry_words(registry, {"date_of_birth": recorded}, "vi")
+    assert (told["date_of_birth"], told["sex"]) == (day, "Nữ")
+    assert words.registry_words({"date_of_birth": "1956"}, {}, "vi")["date_of_birth"] == "1956"

@@ -1,0 +1,245 @@
+"""What stands in the cells of a review sheet, and how a row that came back is known to be the one that went out."""
+
+import json
+import re
+import unicodedata
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+
+from linkage.messages import say
+from linkage.review import words
+from linkage.review.cases import PAIRED, Candidate, Case
+from linkage.review.differing import Piece, Pieces, compared, in_none
+
+__all__ = [
+    "CHECKED",
+    "COLUMNS",
+    "MACHINE",
+    "Content",
+    "Control",
+    "ShownCase",
+    "ShownRow",
+    "check_of",
+    "control_total",
+    "printable",
+    "shown_case",
+]
+
+CHECKED = ("name", "birth_date", "sex", "number", "phone", "insurance_no", "home", "other")
+"""Columns of the record and of the candidates, one above the other."""
+
+MACHINE = ("case_id", "model", "content")
+"""Columns for the machine; nobody needs to read them."""
+
+COLUMNS = ("case", "row", "decision", *CHECKED, "reason", "doses", "comment", *MACHINE)
+"""Columns of a review sheet, in order; words: ``review_sheet.column.<column>``."""
+
+HOME = ("address", "commune", "district", "province")
+LONGEST = 1_000
+"""Characters of a value that are shown."""
+
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRow:
+    """A row of a sheet: its number (0: the record, 1: the first candidate), and column → what is shown."""
+
+    number: int
+    cells: Mapping[str, Pieces]
+
+    def text(self, column: str) -> str:
+        """What the cell says; empty without one."""
+        return "".join(piece.text for piece in self.cells.get(column, ()))
+
+
+@dataclass(frozen=True, slots=True)
+class ShownCase:
+    """The rows of a case: the record, and the citizens in the order of the rows under it."""
+
+    case_id: str
+    model: str
+    citizens: tuple[str, ...]
+    rows: tuple[ShownRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What the machine keeps of a row: enough to know it again, and whom each number means.
+
+    Args:
+        file: UUID of the file it went out in.
+        case: number of the case in the file, 1 first.
+        of: how many cases the file has.
+        row: 0 for the record, else the number of the candidate.
+        citizens: of all candidates, in their order.
+        check: column → `check_of` its text.
+    """
+
+    file: str
+    case: int
+    of: int
+    row: int
+    citizens: tuple[str, ...]
+    check: Mapping[str, str]
+
+    def as_text(self) -> str:
+        """JSON in which no spreadsheet sees a number, a date or a formula."""
+        plain = {field.name: getattr(self, field.name) for field in fields(self)}
+        return _safe_json(plain)
+
+    @classmethod
+    def from_text(cls, text: str) -> "Content | None":
+        """What `as_text` wrote; None when it is something else."""
+        try:
+            plain = json.loads(text)
+            content = cls(
+                str(plain["file"]),
+                int(plain["case"]),
+                int(plain["of"]),
+                int(plain["row"]),
+                tuple(map(str, plain["citizens"])),
+                {str(column): str(value) for column, value in plain["check"].items()},
+            )
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            return None
+        return content if 0 <= content.row <= len(content.citizens) and 1 <= content.case <= content.of else None
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """What a file says of itself: where it comes from, and what is to come back of it.
+
+    Args:
+        file: its UUID.
+        run: the digest of the run.
+        model: name@digest.
+        by: what its unit is.
+        unit: the unit.
+        cases: how many.
+        rows: how many, records and candidates together.
+        total: the `control_total` of its cases.
+    """
+
+    file: str
+    run: str
+    model: str
+    by: str
+    unit: str
+    cases: int
+    rows: int
+    total: int
+
+    def as_text(self) -> str:
+        """JSON in which no spreadsheet sees a number, a date or a formula."""
+        return _safe_json({"control": asdict(self)})
+
+    @classmethod
+    def from_text(cls, text: str) -> "Control | None":
+        """What `as_text` wrote; None when it is something else."""
+        try:
+            plain = json.loads(text)["control"]
+            texts = [str(plain[field.name]) for field in fields(cls)]
+            return cls(*texts[:5], *map(int, texts[5:]))  # type: ignore[arg-type]
+        except (ValueError, TypeError, KeyError, RecursionError):
+            return None
+
+
+def _safe_json(plain: Mapping[str, object]) -> str:
+    text = json.dumps(plain, separators=(",", ":"))
+    return re.sub("[=+@-]", lambda sign: f"\\u{ord(sign[0]):04x}", text)
+
+
+def check_of(case_id: str, row: int, column: str, text: str) -> str:
+    """A short check value of a cell and of whose it is; white space and the encoding of accents do not count."""
+    bare = "".join(unicodedata.normalize("NFC", text).split())
+    return f"{zlib.crc32(f'{case_id}|{row}|{column}|{bare}'.encode()):08x}"
+
+
+def control_total(case_ids: Iterable[str]) -> int:
+    """The control total of a file: the sum of the CRC-32 of its cases, modulo 10⁹."""
+    return sum(zlib.crc32(case_id.encode()) for case_id in case_ids) % 10**9
+
+
+def printable(text: str | None, longest: int = LONGEST) -> str:
+    """A value on one line: control characters become spaces; what is longer than any value is cut."""
+    plain = _CONTROLS.sub(" ", text or "")
+    return plain if len(plain) <= longest else plain[:longest] + "…"
+
+
+def shown_case(case_id: str, model: str, case: Case, language: str) -> ShownCase:
+    """The record, and under it each candidate, with what differs."""
+    pairs = [_paired(case.record, candidate, language) for candidate in case.candidates]
+    record: dict[str, Pieces] = {
+        line: in_none(_recorded(case.record, line), [recorded[line] for recorded, _ in pairs]) for line in _LINES
+    }
+    cells = _columns(record)
+    cells["reason"] = _plain(
+        "\n".join((*words.in_review_because(case, language), *_few(words.variants(case, language))))
+    )
+    beside = (*words.doses(case, language), *words.household(case, language))
+    cells["doses"] = _plain("\n".join(_few(beside)))
+    rows = [ShownRow(0, cells)]
+    for number, (candidate, (_, registry)) in enumerate(zip(case.candidates, pairs, strict=True), start=1):
+        cells = _columns(registry)
+        cells["reason"] = _plain("\n".join(words.for_and_against(candidate, language)))
+        rows.append(ShownRow(number, cells))
+    return ShownCase(case_id, model, tuple(candidate.citizen_id for candidate in case.candidates), tuple(rows))
+
+
+MOST_BESIDE = 12
+"""Lines about other doses and the household that are shown."""
+
+_LINES = ("name", "birth_date", "sex", "number", "phone", "insurance_no", *HOME, "nationality", "deceased_on")
+
+
+def _recorded(record: Mapping[str, str | None], line: str) -> str:
+    column = PAIRED[line][0]
+    return printable(record.get(column)) if column else ""
+
+
+def _paired(
+    record: Mapping[str, str | None], candidate: Candidate, language: str
+) -> tuple[dict[str, Pieces], dict[str, Pieces]]:
+    """Line → pieces, of the record beside one candidate and of that candidate."""
+    registry = words.registry_words({**candidate.registry, "citizen_id": candidate.citizen_id}, record, language)
+    sides: tuple[dict[str, Pieces], dict[str, Pieces]] = ({}, {})
+    for line in _LINES:
+        recorded = _recorded(record, line)
+        first = printable(registry.get(PAIRED[line][1][0])) if PAIRED[line][1] else ""
+        pieces = compared(line, recorded, first)
+        if line == "number" and (former := printable(registry.get("previous_ids"))):
+            if recorded.strip() in re.split(r"[;,\s]+", former):
+                pieces = _plain(recorded), _plain(first)
+            pieces = pieces[0], (*pieces[1], *_plain("\n" + say("review_sheet.former", language, numbers=former)))
+        if line == "deceased_on" and first:
+            pieces = (), (Piece(say("review_sheet.deceased", language, day=first), True),)
+        sides[0][line], sides[1][line] = pieces
+    return sides
+
+
+def _columns(lines: Mapping[str, Pieces]) -> dict[str, Pieces]:
+    """Lines → the columns of the sheet; commune, district and province follow the address."""
+    cells = {column: lines[column] for column in CHECKED if column in lines}
+    return {
+        **cells,
+        "home": _joined(lines[line] for line in HOME),
+        "other": _joined((lines["nationality"], lines["deceased_on"])),
+    }
+
+
+def _joined(parts: Iterator[Pieces] | tuple[Pieces, ...]) -> Pieces:
+    joined: list[Piece] = []
+    for pieces in parts:
+        if any(piece.text.strip() for piece in pieces):
+            joined += [Piece(", ", False)] * bool(joined) + list(pieces)
+    return tuple(joined)
+
+
+def _few(lines: Sequence[str]) -> list[str]:
+    return [printable(line, 200) for line in lines[:MOST_BESIDE]]
+
+
+def _plain(text: str) -> Pieces:
+    return (Piece(text, False),) if text else ()
