@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from linkage.cli.flags import Flag
-from linkage.cli.persons import text
+from linkage.cli.stores import text
 from linkage.errors import UserError
 from linkage.messages import say
 from linkage.reports.pages import count

@@ -1,16 +1,13 @@
 """The commands of persons: build them from a run, show one, merge and part by hand, verify the ledger."""
 
 import argparse
-import getpass
 import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from linkage.cli.flags import DEFAULT_MEMORY, FORCE, OUT, Command, Flag, Group, Result, natural, threads
+from linkage.cli.stores import BY, STORE, actor, opened, text
 from linkage.errors import UserError
 from linkage.messages import say, word
 from linkage.persons.build import PersonsJob, build_persons
@@ -20,56 +17,28 @@ from linkage.persons.page import history_text, person_page, person_text
 from linkage.persons.showing import history_of, person_facts
 from linkage.progress import Terminal
 from linkage.reports.pages import count
-from linkage.store import Store, open_store
 from linkage.tables import refuse_to_overwrite, whole
 
 __all__ = ["PERSONS"]
 
 
-def text(value: str) -> str:
-    """The value of a flag, as long as its bytes are text: the ledger and its hashes hold nothing else."""
-    value.encode()
-    return value
-
-
-STORE = Flag(
-    "--store", {"type": text, "metavar": "URL", "default": os.environ.get("LINKAGE_STORE") or "sqlite:///linkage.db"}
-)
 BECAUSE = Flag("--because", {"required": True, "type": text, "metavar": "TEXT"})
-BY = Flag("--by", {"type": text, "metavar": "NAME"})
 PERSON = Flag("person", {"type": text, "metavar": "ID"})
 PROBLEMS_SHOWN = 5
 COUNTS = ("doses", "subjects", "persons", "persons_of_several_subjects", "persons_with_citizen", "duplicates")
-
-
-@contextmanager
-def _opened(flags: argparse.Namespace, *, create: bool = False) -> Iterator[Store]:
-    store = open_store(flags.store, create=create)
-    try:
-        yield store
-    finally:
-        store.close()
-
-
-def _actor(flags: argparse.Namespace) -> str:
-    try:
-        return str(flags.by or getpass.getuser())
-    except (KeyError, OSError):
-        # a container may run under a number that has no name
-        return str(os.getuid())
 
 
 def _build(flags: argparse.Namespace) -> Result:
     job = PersonsJob(
         run=flags.run_folder,
         out=flags.out,
-        actor=_actor(flags),
+        actor=actor(flags),
         threads=flags.threads,
         memory=flags.memory,
         golden=flags.golden,
         force=flags.force,
     )
-    with _opened(flags, create=True) as store:
+    with opened(flags, create=True) as store:
         manifest = build_persons(job, store, progress=Terminal(flags.lang))
     lines = [f"{say(f'persons.{name}', flags.lang):<44}{count(manifest[name], flags.lang):>14}" for name in COUNTS]
     conflicts = manifest["conflicts"]
@@ -86,7 +55,7 @@ def _build(flags: argparse.Namespace) -> Result:
 def _show(flags: argparse.Namespace) -> Result:
     if flags.page:
         refuse_to_overwrite(flags.page, force=flags.force)
-    with _opened(flags) as store:
+    with opened(flags) as store:
         facts = person_facts(store, flags.person, flags.run_folder)
     if not flags.page:
         return Result(person_text(facts, flags.lang), _plain(facts))
@@ -102,14 +71,14 @@ def _plain(facts: PersonFacts) -> dict[str, Any]:
 
 
 def _history(flags: argparse.Namespace) -> Result:
-    with _opened(flags) as store:
+    with opened(flags) as store:
         history = history_of(store, flags.person)
     return Result(history_text(history, flags.lang), {"history": [asdict(entry) for entry in history]})
 
 
 def _merge(flags: argparse.Namespace) -> Result:
-    with _opened(flags) as store:
-        done = merge(store, flags.a, flags.b, because=flags.because, actor=_actor(flags), citizen=flags.citizen)
+    with opened(flags) as store:
+        done = merge(store, flags.a, flags.b, because=flags.because, actor=actor(flags), citizen=flags.citizen)
     facts = {"person": done.person_id, "ids": ", ".join(done.redirected), "entry": done.entry}
     lines = [say("persons.merged", flags.lang, subjects=count(len(done.subjects), flags.lang), **facts)]
     if done.lifted:
@@ -118,13 +87,13 @@ def _merge(flags: argparse.Namespace) -> Result:
 
 
 def _unmerge(flags: argparse.Namespace) -> Result:
-    with _opened(flags) as store:
+    with opened(flags) as store:
         done = unmerge(
             store,
             flags.person,
             subjects=flags.subject or (),
             because=flags.because,
-            actor=_actor(flags),
+            actor=actor(flags),
             entry=flags.entry,
         )
     facts = {"person": done.person_id, "ids": ", ".join(done.living), "entry": done.entry}
@@ -136,7 +105,7 @@ def _unmerge(flags: argparse.Namespace) -> Result:
 
 
 def _verify(flags: argparse.Namespace) -> Result:
-    with _opened(flags) as store:
+    with opened(flags) as store:
         problems = store.verify(flags.head)
         state_only = {problem.kind for problem in problems} == {"state"}
         if flags.rebuild and state_only:
