@@ -41,7 +41,7 @@ class Counts:
 
     @property
     def accepted(self) -> int:
-        """Doses tied to a citizen without a human."""
+        """Doses tied to a citizen, by the machine or by a human."""
         return sum(self.of(outcome) for outcome in ACCEPTED)
 
     def of(self, outcome: str) -> int:
