@@ -1,0 +1,51 @@
+"""The application as a server."""
+
+import os
+
+import uvicorn
+from fastapi import FastAPI
+
+from linkage.review.web.app import create_app
+from linkage.store import open_store
+
+__all__ = ["serve"]
+
+URL, LANGUAGE, HTTPS = "LINKAGE_REVIEW_STORE", "LINKAGE_REVIEW_LANGUAGE", "LINKAGE_REVIEW_HTTPS"
+
+
+def serve(
+    url: str, host: str = "127.0.0.1", port: int = 8000, workers: int = 1, *, language: str = "vi", https: bool = False
+) -> None:
+    """Serve until interrupted; of each request nothing is logged.
+
+    Args:
+        url: of a store that exists; each worker opens it by itself.
+        host: address to listen on.
+        port: to listen on.
+        workers: processes.
+        language: of who has chosen none.
+        https: a proxy on this machine speaks https with browsers.
+
+    Raises:
+        UserError: the store cannot be opened.
+    """
+    open_store(url, create=False).close()
+    # a worker is a process of its own, and gets what it needs by the environment: an address may hold a password
+    os.environ |= {URL: url, LANGUAGE: language, HTTPS: "1" if https else ""}
+    uvicorn.run(
+        f"{__name__}:from_environment",
+        factory=True,
+        host=host,
+        port=port,
+        workers=workers,
+        access_log=False,
+        server_header=False,
+        log_level="warning",
+        timeout_graceful_shutdown=10,
+    )
+
+
+def from_environment() -> FastAPI:
+    """The application of one worker."""
+    store = open_store(os.environ[URL], create=False)
+    return create_app(store, language=os.environ[LANGUAGE], https=bool(os.environ[HTTPS]))
