@@ -81,11 +81,11 @@ def settle(connection: Connection, entry: int) -> None:
     )
 
 
-def rebuild_cases(connection: Connection) -> None:
-    """Bring every case to the state that its answers give."""
+def rebuild_cases(connection: Connection, cases: str = "true") -> None:
+    """Bring cases to the state that their answers give: all of them, or those of a condition on ``a.case_id``."""
     connection.execute(
         text(f"""
         UPDATE review_case SET {_SET}, version = version + 1
-        FROM ({derived("true")}) AS d WHERE d.case_id = review_case.case_id AND ({_DIFFERS})
+        FROM ({derived(cases)}) AS d WHERE d.case_id = review_case.case_id AND ({_DIFFERS})
         """)
     )

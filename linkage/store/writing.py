@@ -59,7 +59,7 @@ class Writer(Reader):
         rows = [(one, subject, side, int(live)) for one, subject, side, live in sorted([*own, *members])]
         self._put(digest, BOND_MEMBER, number, rows, ordered_by=2)
         answered = self._put(digest, ANSWER, number, answers, ordered_by=1)
-        at = stamp(self._clock())
+        at = self.now()
         evidence = canonical(dict(draft.evidence))
         said = (draft.actor, draft.kind, draft.because, evidence, draft.run, draft.model, draft.undoes)
         entry = Entry(number, at, *said, digest.hexdigest(), head.hash, "")
@@ -70,6 +70,10 @@ class Writer(Reader):
         if answered:
             settle(self.connection, number)
         return number
+
+    def now(self) -> str:
+        """The time of an entry."""
+        return stamp(self._clock())
 
     def _put(
         self, digest: RowsDigest, table: Table, number: int, rows: Iterable[tuple[Any, ...]], *, ordered_by: int
