@@ -64,7 +64,7 @@ def quick_hashes() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def with_accounts(quick_hashes: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def with_accounts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("web") / "accounts.db"
     with open_store(f"sqlite:///{path}") as opened:
         for person in PEOPLE:
