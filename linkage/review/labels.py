@@ -88,7 +88,10 @@ def labels(
     refuse_to_overwrite(out, force=force)
     with connect(memory) as connection:
         open_run(connection, run, ("dose_id", "decision", "stratum", "probability"))
-        connection.execute(_PLACED)
+        names = {row[0] for row in connection.execute("DESCRIBE decisions").fetchall()}
+        # a run that respects answers no longer has in review what they settled
+        in_review = "decision = 'review'" + (" OR answered IS NOT NULL" if "answered" in names else "")
+        connection.execute(_PLACED.format(in_review=in_review))
         with store.reading() as reader:
             _load(connection, reader)
         connection.execute(_JUDGED)
@@ -143,8 +146,8 @@ _BAND = " ".join(f"WHEN probability >= {least!r} THEN {place}" for place, least 
 _PLACED = f"""
 CREATE TABLE placed AS
 WITH banded AS (
-  SELECT dose_id, decision, decision = 'review' AS in_review, coalesce(stratum, '') AS stratum,
-    CASE {_BAND} ELSE -1 END AS band
+  SELECT dose_id, {{in_review}} AS in_review, if(in_review, 'review', decision) AS decision,
+    coalesce(stratum, '') AS stratum, CASE {_BAND} ELSE -1 END AS band
   FROM decisions WHERE decision <> 'quarantine'
 )
 SELECT dose_id, in_review,
@@ -176,10 +179,9 @@ _SHOWN = """'{"doses": [{"dose_id": "VARCHAR", "in_case": "BOOLEAN"}], "candidat
 _ANSWERED = f"""
 INSERT INTO answered
 SELECT d.dose_id, number, actor, decided_at, outcome, said, shown FROM (
-  SELECT number, actor, decided_at, outcome, citizen_id AS said, from_json(content, {_SHOWN}) AS plain,
-    [c.citizen_id FOR c IN plain.candidates] AS shown,
+  SELECT * EXCLUDE (plain), [c.citizen_id FOR c IN plain.candidates] AS shown,
     unnest([d.dose_id FOR d IN plain.doses IF d.in_case]) AS dose_id
-  FROM batch
+  FROM (SELECT * EXCLUDE (content) RENAME (citizen_id AS said), from_json(content, {_SHOWN}) AS plain FROM batch)
 ) AS d JOIN placed AS p ON p.dose_id = d.dose_id AND p.in_review
 """
 
