@@ -279,7 +279,7 @@ def _reason(decision: Mapping[str, Any], probabilities: Sequence[float]) -> Reas
         return _caution(decision)
     if margin is not None and margin < TIE_BITS:
         return "explain.tie", facts
-    if margin is not None and margin < CLOSE_BITS and probabilities[1] > UNLIKELY:
+    if margin is not None and margin < CLOSE_BITS and max(probabilities[1:2], default=0) > UNLIKELY:
         return "explain.close", facts | {"margin": f"{margin:.1f}"}
     unproven = decision["caution"] is None and accept == NEVER
     return "explain.unproven" if unproven else "explain.not_enough", facts

@@ -2,15 +2,15 @@
 
 import json
 import re
-import unicodedata
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 
 from linkage.messages import say
 from linkage.review import words
 from linkage.review.cases import PAIRED, Candidate, Case
 from linkage.review.differing import Piece, Pieces, compared, in_none
+from linkage.review.sheet_check import check_of
 
 __all__ = [
     "CHECKED",
@@ -20,7 +20,6 @@ __all__ = [
     "Control",
     "ShownCase",
     "ShownRow",
-    "check_of",
     "control_total",
     "printable",
     "shown_case",
@@ -36,9 +35,12 @@ COLUMNS = ("case", "row", "decision", *CHECKED, "reason", "doses", "comment", *M
 """Columns of a review sheet, in order; words: ``review_sheet.column.<column>``."""
 
 HOME = ("address", "commune", "district", "province")
+MOST_ROWS = 1 << 20
+"""Of a sheet."""
 LONGEST = 1_000
 """Characters of a value that are shown."""
 
+_OWN = "content"
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -62,49 +64,6 @@ class ShownCase:
     model: str
     citizens: tuple[str, ...]
     rows: tuple[ShownRow, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """What the machine keeps of a row: enough to know it again, and whom each number means.
-
-    Args:
-        file: UUID of the file it went out in.
-        case: number of the case in the file, 1 first.
-        of: how many cases the file has.
-        row: 0 for the record, else the number of the candidate.
-        citizens: of all candidates, in their order.
-        check: column → `check_of` its text.
-    """
-
-    file: str
-    case: int
-    of: int
-    row: int
-    citizens: tuple[str, ...]
-    check: Mapping[str, str]
-
-    def as_text(self) -> str:
-        """JSON in which no spreadsheet sees a number, a date or a formula."""
-        plain = {field.name: getattr(self, field.name) for field in fields(self)}
-        return _safe_json(plain)
-
-    @classmethod
-    def from_text(cls, text: str) -> "Content | None":
-        """What `as_text` wrote; None when it is something else."""
-        try:
-            plain = json.loads(text)
-            content = cls(
-                str(plain["file"]),
-                int(plain["case"]),
-                int(plain["of"]),
-                int(plain["row"]),
-                tuple(map(str, plain["citizens"])),
-                {str(column): str(value) for column, value in plain["check"].items()},
-            )
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            return None
-        return content if 0 <= content.row <= len(content.citizens) and 1 <= content.case <= content.of else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,21 +99,73 @@ class Control:
         """What `as_text` wrote; None when it is something else."""
         try:
             plain = json.loads(text)["control"]
-            texts = [str(plain[field.name]) for field in fields(cls)]
-            return cls(*texts[:5], *map(int, texts[5:]))  # type: ignore[arg-type]
+            texts = [str(plain[each.name]) for each in fields(cls)]
+            control = cls(*texts[:5], *map(int, texts[5:]))  # type: ignore[arg-type]
         except (ValueError, TypeError, KeyError, RecursionError):
             return None
+        return control if 0 <= control.cases <= MOST_ROWS else None
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What the machine keeps of a row: enough to know it again, and whom each number means.
+
+    Args:
+        file: UUID of the file it went out in.
+        case: number of the case in the file, 1 first.
+        of: how many cases the file has.
+        row: 0 for the record, else the number of the candidate.
+        citizens: of all candidates, in their order.
+        check: column → `check_of` its text; and that of the rest, under ``content``; see `checked`.
+    """
+
+    file: str
+    case: int
+    of: int
+    row: int
+    citizens: tuple[str, ...]
+    check: Mapping[str, str] = field(default_factory=dict)
+
+    def checked(self, case_id: str, texts: Mapping[str, str]) -> "Content":
+        """With the check values of the row of this case: of ``texts`` (column → text) and of its own."""
+        check = {column: check_of(case_id, self.row, column, text) for column, text in texts.items()}
+        return replace(self, check={**check, _OWN: self._own_check(case_id)})
+
+    def _own_check(self, case_id: str) -> str:
+        rest = json.dumps([self.file, self.case, self.of, self.citizens])
+        return check_of(case_id, self.row, _OWN, rest)
+
+    def belongs_to(self, case_id: str) -> bool:
+        """Whether this is of a row of that case, and nothing of it was changed."""
+        return self.check.get(_OWN) == self._own_check(case_id)
+
+    def as_text(self) -> str:
+        """JSON in which no spreadsheet sees a number, a date or a formula."""
+        plain = {each.name: getattr(self, each.name) for each in fields(self)}
+        return _safe_json(plain)
+
+    @classmethod
+    def from_text(cls, text: str) -> "Content | None":
+        """What `as_text` wrote; None when it is something else."""
+        try:
+            plain = json.loads(text)
+            content = cls(
+                str(plain["file"]),
+                int(plain["case"]),
+                int(plain["of"]),
+                int(plain["row"]),
+                tuple(map(str, plain["citizens"])),
+                {str(column): str(value) for column, value in plain["check"].items()},
+            )
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            return None
+        fits = 0 <= content.row <= len(content.citizens) and 1 <= content.case <= content.of <= MOST_ROWS
+        return content if fits else None
 
 
 def _safe_json(plain: Mapping[str, object]) -> str:
     text = json.dumps(plain, separators=(",", ":"))
     return re.sub("[=+@-]", lambda sign: f"\\u{ord(sign[0]):04x}", text)
-
-
-def check_of(case_id: str, row: int, column: str, text: str) -> str:
-    """A short check value of a cell and of whose it is; white space and the encoding of accents do not count."""
-    bare = "".join(unicodedata.normalize("NFC", text).split())
-    return f"{zlib.crc32(f'{case_id}|{row}|{column}|{bare}'.encode()):08x}"
 
 
 def control_total(case_ids: Iterable[str]) -> int:

@@ -16,7 +16,7 @@ from linkage.messages import say
 from linkage.review import words
 from linkage.review.cases import ASKED, Outcome
 from linkage.review.differing import Piece, Pieces
-from linkage.review.sheet_layout import CHECKED, COLUMNS, MACHINE, Content, Control, ShownCase, ShownRow, check_of
+from linkage.review.sheet_layout import CHECKED, COLUMNS, MACHINE, Content, Control, ShownCase, ShownRow
 
 __all__ = ["SIZE", "Book"]
 
@@ -166,8 +166,9 @@ class Book:
         look: Look = {"bg_color": BANDS[number % 2], "border": 1, "border_color": "#B8C4CE", "text_wrap": True}
         # a line above each record tells the cases apart on paper
         look = look if row.number else {**look, "top": 2, "top_color": DARK}
-        check = {column: check_of(case.case_id, row.number, column, row.text(column)) for column in CHECKED}
-        content = Content(self._control.file, number, self._control.cases, row.number, case.citizens, check)
+        texts = {column: row.text(column) for column in CHECKED}
+        content = Content(self._control.file, number, self._control.cases, row.number, case.citizens)
+        content = content.checked(case.case_id, texts)
         machine = {"case_id": case.case_id, "model": case.model, "content": content.as_text()}
         label = self._say("candidate", number=row.number) if row.number else self._say("record")
         named = {"case": str(number), "row": label}
