@@ -2,16 +2,14 @@
 
 An answer ``citizen`` is that citizen's accept. After ``none`` no citizen that the human was shown is accepted: the
 machine's decision stands where its best candidate is one the human never saw. ``cannot_tell``, ``send_back`` and
-``mixed_up`` keep a dose in review as long as its record says nothing that the human did not see. Where machine and
+``mixed_up`` keep a dose in review as long as its record is as the human saw it. Where machine and
 human differ, the human's answer holds and the difference is listed.
 """
 
 import duckdb
 import pyarrow as pa
 
-from linkage.tables.sql import text_literal
-
-__all__ = ["ANSWERS", "BEST", "SEEN", "compile_answered", "compile_contradictions", "digest_of", "seen_value"]
+__all__ = ["ANSWERS", "BEST", "SEEN", "compile_answered", "compile_contradictions", "digest_of", "record_digest"]
 
 ANSWERS = pa.schema(
     [
@@ -20,18 +18,18 @@ ANSWERS = pa.schema(
         pa.field("outcome", pa.string(), nullable=False),
         pa.field("citizen_id", pa.string()),
         pa.field("candidates", pa.list_(pa.string()), nullable=False),
-        pa.field("seen", pa.list_(pa.uint64()), nullable=False),
+        pa.field("record", pa.string()),
     ]
 )
 """A row for each answered dose, the latest answer: the entry of the ledger that settled it, the outcome (one of
-``linkage.review.cases.OUTCOMES``), the citizen of outcome ``citizen``, the citizens shown, and a ``seen_value`` of
-every value of ``SEEN`` that was shown."""
+``linkage.review.cases.OUTCOMES``), the citizen of outcome ``citizen``, the citizens shown, and the ``record_digest`` of
+the dose as it was then (null: not known)."""
 
 SEEN: tuple[str, ...] = (
     *("full_name", "date_of_birth", "sex", "national_id", "health_insurance_no", "phone"),
-    *("province", "district", "commune", "address", "nationality"),
+    *("province", "district", "commune", "address", "nationality", "injected_on"),
 )
-"""The columns of a record that say who it is: another value in one of them, and the record has changed."""
+"""The columns of a dose that a human is shown and a model may compare: another value, and the record has changed."""
 
 BEST = """
 SELECT dose_key, citizen_key, probability, match_weight, runner_up_key, margin, rule, caution, stratum, decision,
@@ -40,14 +38,10 @@ FROM candidates WHERE rank = 1"""
 """The best candidate of each dose that has any, and what the machine decides."""
 
 
-def seen_value(column: str, value: str) -> str:
-    """SQL for a number that stands for a value of a column, or for its absence: 64 bits of an MD5.
-
-    Args:
-        column: one of ``SEEN``.
-        value: SQL, text or null.
-    """
-    return f"md5_number_lower(coalesce({text_literal(column + '=')} || {value}, {text_literal(column)}))"
+def record_digest(of: str) -> str:
+    """SQL for the MD5 of the columns ``SEEN`` of a relation, as typed; no value is not an empty one."""
+    values = ", ".join(f"coalesce({of}.{column}, chr(30))" for column in SEEN)
+    return f"md5(concat_ws(chr(31), {values}))"
 
 
 def digest_of(answers: pa.Table | None) -> str | None:
@@ -71,16 +65,15 @@ def compile_answered(given: str, machine: str) -> str:
     Returns:
         A SELECT with a row for each: the columns of ``BEST``, with ``decision`` null where the machine's stands;
         ``named`` (the citizen_id of the answer) and ``named_key`` (null: not in the registry any more); ``changed``
-        (whether the record says what the human did not see), ``shown`` (whether the machine's best candidate was
+        (whether the record is not as the human saw it), ``shown`` (whether the machine's best candidate was
         shown), ``machine_decision``, ``machine_citizen_id`` (its best candidate) and ``machine_probability``. An
         accepted citizen has the probability and the match weight of the candidate it is, both null if it is none; its
         runner-up is the best other candidate, and the margin to it is negative where that one weighs more.
     """
-    values = ", ".join(seen_value(column, f"d.{column}") for column in SEEN)
     return f"""
     WITH given AS (
       SELECT d.key, a.entry, a.outcome, a.citizen_id AS named, c.key AS named_key, a.candidates,
-        NOT list_has_all(a.seen, [{values}]) AS changed
+        a.record IS DISTINCT FROM {record_digest("d")} AS changed
       FROM {given} AS a JOIN doses AS d USING (dose_id) LEFT JOIN citizens AS c ON c.citizen_id = a.citizen_id
     ), beside AS (
       SELECT g.*, m.* EXCLUDE (key, answered, answer, decision), m.decision AS machine_decision,

@@ -14,7 +14,7 @@ import pytest
 from linkage import run as job_module
 from linkage.cli import main
 from linkage.cli.models import read_model
-from linkage.deciding.answers import ANSWERS, SEEN, seen_value
+from linkage.deciding.answers import ANSWERS, record_digest
 from linkage.errors import UserError
 from linkage.messages import LANGUAGES, say
 from linkage.run import ScoreJob, score
@@ -102,10 +102,10 @@ def by_dose(run: Path) -> dict[str, dict[str, Any]]:
 @pytest.fixture(scope="module")
 def planned(before: Path) -> dict[str, tuple[Plan, dict[str, Any]]]:
     """Dose → its plan, and its answer with the plain values of ``ANSWERS``."""
-    values = ", ".join(seen_value(column, f"d.{column}") for column in SEEN)
     rows = read(
         before,
-        f"""SELECT dose_id, decision, outcome, citizen_id AS best, runner_up_citizen_id AS second, [{values}] AS seen
+        f"""SELECT dose_id, decision, outcome, citizen_id AS best, runner_up_citizen_id AS second,
+          {record_digest("d")} AS record
         FROM decisions JOIN doses AS d USING (dose_id) ORDER BY dose_id""",
     )
     strangers = iter(read(before, "SELECT DISTINCT citizen_id FROM candidates ORDER BY md5(citizen_id)"))
@@ -116,8 +116,8 @@ def planned(before: Path) -> dict[str, tuple[Plan, dict[str, Any]]]:
         of = {BEST: row["best"], SECOND: row["second"], STRANGER: next(strangers)["citizen_id"], GONE: GONE, None: None}
         assert of[STRANGER] not in (row["best"], row["second"])
         shown = [of[who] for who in plan.shown if of[who]]
-        seen = row["seen"][1:] if plan.changed else row["seen"]
-        answer = (row["dose_id"], entry, plan.outcome, of[plan.named], shown, seen)
+        record = "another" if plan.changed else row["record"]
+        answer = (row["dose_id"], entry, plan.outcome, of[plan.named], shown, record)
         made[row["dose_id"]] = plan, dict(zip(ANSWERS.names, answer, strict=True))
     return made
 

@@ -2,6 +2,7 @@
 
 import duckdb
 
+from linkage.deciding.answers import record_digest
 from linkage.progress import Progress
 from linkage.review.cases import PAIRED, case_id
 from linkage.review.queueing.places import WORTH
@@ -32,7 +33,7 @@ def build_cases(connection: duckdb.DuckDBPyConnection, model: Model, parts: int,
     ``province``, ``district``, ``commune`` and the ``facility``, of the record or, where it has none, of another dose
     of the case; ``doses`` (how many an answer settles) and ``dose_ids``; ``probability`` that a candidate is the one
     (null without candidates); ``worth``; ``waiting_since`` (ISO day of the oldest dose); ``content``, as
-    :func:`linkage.review.cases.from_json` reads it.
+    :func:`linkage.review.cases.from_json` reads it, and ``records``, the digest of the record of each dose.
     """
     connection.create_function("case_id_of", case_id, ["VARCHAR", "VARCHAR"], "VARCHAR")
     connection.execute(CASES)
@@ -88,6 +89,7 @@ def _statement(model: Model) -> str:
         min(facility_id) FILTER (in_case) AS other_facility,
         list({{'dose_id': dose_id, 'record': {_struct(RECORD, "dose")}, 'dose': {_struct(DOSE, "dose")}}}
           ORDER BY dose_id) FILTER (in_case) AS said,
+        list({{'dose_id': dose_id, 'record': {record_digest("dose")}}} ORDER BY dose_id) FILTER (in_case) AS records,
         list({{
           'dose_id': dose_id, 'in_case': in_case, 'decision': CASE WHEN in_case THEN 'review' ELSE decision END,
           'citizen_id': CASE WHEN NOT in_case AND decision = 'accept' THEN decided_citizen_id END,
@@ -111,7 +113,7 @@ def _statement(model: Model) -> str:
         'decision': {_decision(model)},
         'variants': map_from_entries([{{'k': item.column, 'v': item.values}}
           FOR item IN [{variants}] IF len(item.values) > 0]),
-        'household': coalesce(h.household, [])
+        'household': coalesce(h.household, []), 'records': s.records
       }})::VARCHAR AS content
     FROM subject AS s JOIN fingerprinted AS f USING (subject) JOIN variant AS v USING (subject)
     LEFT JOIN shown AS k USING (subject) LEFT JOIN likely AS p USING (subject)
