@@ -40,7 +40,7 @@ MOST_ROWS = 1 << 20
 LONGEST = 1_000
 """Characters of a value that are shown."""
 
-_OWN = "content"
+_OWN = "itself"
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -116,7 +116,7 @@ class Content:
         of: how many cases the file has.
         row: 0 for the record, else the number of the candidate.
         citizens: of all candidates, in their order.
-        check: column → `check_of` its text; and that of the rest, under ``content``; see `checked`.
+        check: column → `check_of` its text; and that of all else, under ``itself``; see `checked`.
     """
 
     file: str

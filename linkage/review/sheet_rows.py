@@ -12,6 +12,7 @@ from xml.parsers import expat
 
 import openpyxl
 import python_calamine
+from openpyxl.worksheet.worksheet import Worksheet
 
 from linkage.errors import UserError
 from linkage.messages import LANGUAGES, say
@@ -28,6 +29,8 @@ __all__ = ["SAFE", "RawFile", "RawRow", "read_rows", "shown"]
 REQUIRED = ("decision", "case_id", "content")
 MOST_BYTES = 256 << 20
 """Of a file, unpacked: many times what the sheet of a unit takes."""
+WORKBOOKS = (".xlsx", ".xlsm", ".ods")
+"""Workbooks in which a formula can be told from a text."""
 SAFE = "\u00a0"
 """Before every cell of a CSV file: a spreadsheet then takes it for text."""
 
@@ -68,7 +71,7 @@ def read_rows(file: Path) -> RawFile:
     kind = kind_of(file)
     if kind == "text":
         return _of_table(file, None, list(_text_rows(file)), {}) or _refuse(file)
-    if kind != "workbook" or not zipfile.is_zipfile(file):
+    if kind != "workbook" or file.suffix.lower() not in WORKBOOKS:
         raise UserError("review_sheet.kind", file=named(file))
     return _of_workbook(file)
 
@@ -104,6 +107,7 @@ def _text_rows(file: Path) -> Iterator[tuple[int, list[Cell]]]:
 
 
 def _of_workbook(file: Path) -> RawFile:
+    _check_size(file)
     check_extent(file)
     with _readable(file):
         formulas = _formulas(file)
@@ -127,6 +131,16 @@ def _reviewer(row: Sequence[Cell]) -> str:
     return next((printable(str(cell), 100).strip() for cell in row[1:] if str(cell).strip()), "")
 
 
+def _check_size(file: Path) -> None:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            size = sum(part.file_size for part in archive.infolist())
+    except (zipfile.BadZipFile, OSError) as error:
+        raise UserError("damaged_file", file=named(file)) from error
+    if size > MOST_BYTES:
+        raise UserError("review_sheet.too_large", file=named(file))
+
+
 def _formulas(file: Path) -> dict[str, dict[int, set[int]]]:
     """Sheet → row → the places (0 first) of its formulas.
 
@@ -134,23 +148,23 @@ def _formulas(file: Path) -> dict[str, dict[int, set[int]]]:
         UserError: there are some, and in a format whose formulas cannot be found again; or far too many cells.
     """
     with zipfile.ZipFile(file) as archive:
-        parts = archive.infolist()
-        if sum(part.file_size for part in parts) > MOST_BYTES:
-            raise UserError("review_sheet.too_large", file=named(file))
         if "content.xml" in archive.namelist():
             _check_ods(file, archive.read("content.xml"))
             return {}
-        sheets = [part for part in parts if part.filename.lower().startswith("xl/worksheets/")]
-        if not any(sign in archive.read(part) for part in sheets for sign in (b"<f", b":f")):
+        sheets = [name for name in archive.namelist() if name.lower().startswith("xl/worksheets/")]
+        if not any(sign in archive.read(name) for name in sheets for sign in (b"<f", b":f")):
             return {}
-    book = openpyxl.load_workbook(file, read_only=True)
-    return {
-        sheet.title: {
-            row: {place for place, cell in enumerate(cells) if cell.data_type == "f"}
-            for row, cells in enumerate(sheet.iter_rows(), start=1)
-        }
-        for sheet in book.worksheets
-    }
+    try:
+        book = openpyxl.load_workbook(file, read_only=True)
+        return {sheet.title: dict(_formulas_of(sheet)) for sheet in book.worksheets}
+    except (AttributeError, IndexError, KeyError, TypeError) as error:
+        raise UserError("damaged_file", file=named(file)) from error
+
+
+def _formulas_of(sheet: Worksheet) -> Iterator[tuple[int, set[int]]]:
+    for row, cells in enumerate(sheet.iter_rows(), start=1):
+        if places := {place for place, cell in enumerate(cells) if cell.data_type == "f"}:
+            yield row, places
 
 
 def _check_ods(file: Path, content: bytes) -> None:

@@ -16,7 +16,7 @@ from linkage.review.sheet_rows import SAFE
 from linkage.review.views import View
 from linkage.tables import whole
 
-__all__ = ["TABLE", "write_table"]
+__all__ = ["TABLE", "safe", "write_table"]
 
 _RECORD = tuple(record for record, _ in PAIRED.values() if record)
 _REGISTRY = tuple(column for _, registry in PAIRED.values() for column in registry if column != "citizen_id")
@@ -51,12 +51,13 @@ def write_table(cases: Sequence[View], path: Path) -> int:
         writer = csv.writer(file)
         writer.writerow(TABLE)
         for row in _rows(cases):
-            writer.writerow([_safe(cell) for cell in row])
+            writer.writerow([safe(cell) for cell in row])
             rows += 1
     return rows
 
 
-def _safe(cell: str) -> str:
+def safe(cell: str) -> str:
+    """A cell that no spreadsheet computes, however it splits the line; empty stays empty."""
     return SAFE + re.sub(r"""(?<=[,;|'"\s])(?=[=+\-@])""", SAFE, cell) if cell else ""
 
 
