@@ -47,6 +47,11 @@ class Line:
     variants: tuple[str, ...]
     cells: tuple[Cell, ...]
 
+    @property
+    def agreement(self) -> Agreement:
+        """``differs`` where some candidate does, else ``near``."""
+        return "differs" if any(cell.agreement == "differs" for cell in self.cells) else "near"
+
 
 def lines(case: Case, language: str) -> tuple[Line, ...]:
     """The lines of a case on which somebody says something, in the order of ``PAIRED``; deaths stand elsewhere."""
