@@ -137,7 +137,8 @@ def cohen_kappa(said: Iterable[tuple[str, str]]) -> Kappa:
         return Kappa(pairs, agreed, None, -1.0, 1.0)
     by_chance = chance / pairs**2
     limits = binomtest(agreed, pairs).proportion_ci(method="wilson")
-    value, low, high = ((part - by_chance) / (1 - by_chance) for part in (agreed / pairs, limits.low, limits.high))
+    parts = (agreed / pairs, float(limits.low), float(limits.high))
+    value, low, high = ((part - by_chance) / (1 - by_chance) for part in parts)
     return Kappa(pairs, agreed, value, max(low, -1.0), high)
 
 
