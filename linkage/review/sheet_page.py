@@ -200,7 +200,10 @@ class Book:
             self._write(sheet, where, text, {**look, **(DIFFERS if any(differs for differs, _ in runs) else {})})
 
     def _write(self, sheet: Worksheet, where: tuple[int, int], text: str, look: Look) -> None:
-        sheet.write_string(*where, text, self._format(look))
+        if text:
+            sheet.write_string(*where, text, self._format(look))
+        else:
+            sheet.write_blank(*where, None, self._format(look))
 
     def _format(self, look: Look) -> Format:
         key = tuple(sorted(look.items()))
