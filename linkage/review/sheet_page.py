@@ -124,12 +124,16 @@ class Book:
         for place, column in enumerate(COLUMNS):
             self._write(sheet, (0, place), self._say(f"column.{column}"), header)
         at = 1
+        records: dict[int, list[list[int]]] = {number: [] for number in lists}
         for number, case in enumerate(cases, start=1):
-            sheet.data_validation(at, DECISION, at, DECISION, self._choice(lists[len(case.citizens)]))
+            records[len(case.citizens)].append([at, DECISION, at, DECISION])
             for row in case.rows:
                 self._write_row(sheet, at, number, case, row)
                 sheet.set_row(at, _height(row))
                 at += 1
+        for number, cells in records.items():
+            first, *others = cells
+            sheet.data_validation(*first, {**self._choice(lists[number]), "other_cells": others})
         self._write(sheet, (at, COLUMNS.index("row")), self._say("end"), {"bold": True})
         self._write(sheet, (at, COLUMNS.index("reason")), self._total(), {"bold": True, "text_wrap": True})
         sheet.set_row(0, 2 * LINE + 4)
@@ -220,7 +224,7 @@ class Book:
         sheet.set_margins(left=0.3, right=0.3, top=0.6, bottom=0.6)
         sheet.set_header("&L" + self._title.replace("&", "&&")[:200] + "&R&P / &N")
 
-    def _choice(self, source: str) -> dict[str, str]:
+    def _choice(self, source: str) -> dict[str, Any]:
         title, message = self._say("choose_title"), self._say("choose")
         return {"validate": "list", "source": source, "error_title": title, "error_message": message}
 
