@@ -1,11 +1,16 @@
 """Cases to look at, without a run or a store."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from linkage.review.cases import Candidate, Case, Dose, Relative
+from linkage.review.cases import Candidate, Case, Dose, Relative, case_id
+from linkage.store import Store, open_store
+from linkage.store.schema import CASE_CONTENT, CASE_DOSE, REVIEW_CASE
 
 REGISTRY: dict[str, str | None] = {
     "full_name": "Nguyễn Thị Hoà",
@@ -75,3 +80,53 @@ def example() -> Callable[..., Case]:
         return Case(subject=subject, record={**RECORD, **(record or {})}, **(parts | changed))
 
     return make
+
+
+class Clock:
+    """A time that passes when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 1, 5, 8, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def pass_by(self, **time: float) -> None:
+        """As much time as ``timedelta`` makes of it goes by."""
+        self.now += timedelta(**time)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """``clock.pass_by(minutes=15)``: the time of ``desk``."""
+    return Clock()
+
+
+@pytest.fixture
+def desk(store_url: str, clock: Clock) -> Iterator[Store]:
+    """An empty store, once on SQLite and once on PostgreSQL, whose time is that of ``clock``."""
+    with open_store(store_url, clock=clock) as store:
+        yield store
+
+
+@pytest.fixture
+def ask(example: Callable[..., Case]) -> Callable[..., str]:
+    """``ask(store, "S1", readings=2, commune="00004")``: a case as the queue writes it; its id."""
+
+    def put(store: Store, subject: str = "S1", **row: Any) -> str:
+        case = row.pop("case", None) or example(subject)
+        number = case_id(subject, "")
+        place = {"province": "01", "district": "001", "commune": "00001", "facility": "F01"}
+        said = {"kind": "queue", "run": "r" * 64, "model": "m@1", "queued_at": "2026-01-01", "state": "open"}
+        counts = {"place": 1, "worth": 1.0, "doses": 2, "probability": 0.9, "readings": 1, "version": 1}
+        row = {"case_id": number, "subject": subject, **place, **said, **counts, "waiting_since": "2021-09-01"} | row
+        row.setdefault("unit", row["commune"] or "")
+        with store.writing() as writer:
+            writer.connection.execute(REVIEW_CASE.insert().values(row))
+            content = {"case_id": row["case_id"], "content": json.dumps(asdict(case))}
+            writer.connection.execute(CASE_CONTENT.insert().values(content))
+            doses = [{"case_id": row["case_id"], "dose_id": dose} for dose in case.dose_ids]
+            writer.connection.execute(CASE_DOSE.insert(), doses)
+        return str(row["case_id"])
+
+    return put

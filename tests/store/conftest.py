@@ -6,14 +6,18 @@ from itertools import count
 
 import pytest
 
-from linkage.store import Bond, Draft, Store, native_id, open_store
+from linkage.store import Bond, Draft, Said, Store, Writer, native_id, open_store
+from linkage.store.schema import REVIEW_CASE
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture(scope="session")
 def small_ledger() -> Callable[[str], Store]:
-    """``small_ledger(url)``: four subjects; a and b one person by hand, c taken out of a bond and b back into one."""
+    """``small_ledger(url)``: four subjects; a and b one person by hand, c taken out of a bond and b back into one.
+
+    The merge also answers two cases: one needs no more, the other a second reader.
+    """
     return _small_ledger
 
 
@@ -28,7 +32,14 @@ def _small_ledger(url: str) -> Store:
     together = Bond(2, "together", frozenset("a"), frozenset("bc"))
     with store.writing() as writer:
         moved = [("b", b, b, b, a, None, None), ("c", c, c, c, a, None, "003000000001")]
-        writer.append(Draft("merge", "clerk", "họ là một người", {"a": a, "b": b}), changes=moved, bond=together)
+        _ask(writer, "case 1", 1)
+        _ask(writer, "case 2", 2)
+        said = [
+            Said("case 1", "citizen", "003000000001", None, "", 1, 7),
+            Said("case 2", "none", None, None, "?", 1, None),
+        ]
+        merge = Draft("merge", "clerk", "họ là một người", {"a": a, "b": b})
+        writer.append(merge, changes=moved, bond=together, answers=said)
     with store.writing() as writer:
         back = [("c", c, c, a, c, "003000000001", None)]
         apart = Bond(3, "apart", frozenset("c"), frozenset("ab"))
@@ -37,3 +48,10 @@ def _small_ledger(url: str) -> Store:
     with store.writing() as writer:
         writer.append(Draft("build", "machine"))
     return store
+
+
+def _ask(writer: Writer, case_id: str, readings: int) -> None:
+    text = dict.fromkeys(("run", "model", "subject", "unit", "queued_at"), "x") | {"kind": "queue", "state": "open"}
+    numbers = dict.fromkeys(("place", "worth", "doses", "probability", "version"), 1)
+    row = {"case_id": case_id, "readings": readings, **text, **numbers}
+    writer.connection.execute(REVIEW_CASE.insert().values(row))

@@ -132,13 +132,33 @@ def test_what_a_database_cannot_hold_is_one_message(small_ledger: Ledger, new_da
         assert store.verify() == []
 
 
-def test_who_worked_on_an_older_state_must_begin_again(store_url: str, small_ledger: Ledger) -> None:
+@pytest.mark.parametrize("kind", ["build", "merge", "unmerge"])
+def test_who_worked_on_older_persons_must_begin_again(kind: str, store_url: str, small_ledger: Ledger) -> None:
     with small_ledger(store_url) as store:
-        with pytest.raises(UserError) as refused, store.writing(after=3):
+        with store.writing(after=4) as writer:
+            writer.append(Draft(kind, "machine"))
+        with pytest.raises(UserError) as refused, store.writing(after=4):
             pass
         assert refused.value.key == "store.moved"
+
+
+def test_reviewers_do_not_keep_persons_from_being_built(store_url: str, small_ledger: Ledger) -> None:
+    with small_ledger(store_url) as store:
+        with store.writing() as writer:
+            for kind in ("view", "answer", "undo", "import", "queue", "login", "account", "sample"):
+                writer.append(Draft(kind, "clerk"))
         with store.writing(after=4) as writer:
-            writer.append(Draft("build", "machine"))
+            assert writer.append(Draft("build", "machine")) == 13
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_first_build_after_other_entries_is_as_any(before: int, store_url: str) -> None:
+    with open_store(store_url) as store:
+        with store.writing() as writer:
+            for _ in range(before):
+                writer.append(Draft("login", "clerk"))
+            writer.append(Draft("build", "machine"), changes=[("e", None, "E", None, "E", None, None)])
+        assert store.verify() == []
 
 
 def test_a_reader_sees_one_state_whatever_is_written_meanwhile(store_url: str, small_ledger: Ledger) -> None:
@@ -151,7 +171,7 @@ def test_a_reader_sees_one_state_whatever_is_written_meanwhile(store_url: str, s
 
 
 @pytest.mark.parametrize("verb", ["UPDATE {} SET entry = 7", "DELETE FROM {}"])
-@pytest.mark.parametrize("table", ["entry", "change", "identifier", "bond", "bond_member"])
+@pytest.mark.parametrize("table", ["entry", "change", "identifier", "bond", "bond_member", "answer"])
 def test_the_ledger_is_append_only(
     verb: str, table: str, small_ledger: Ledger, new_database: Callable[[str], str]
 ) -> None:
@@ -170,8 +190,14 @@ def test_the_state_can_be_made_again_from_the_ledger(store_url: str, small_ledge
         with store.writing() as writer:
             writer.connection.exec_driver_sql("DELETE FROM subject WHERE subject <> 'a'")
             writer.connection.exec_driver_sql("UPDATE subject SET person_id = 'P'")
+            writer.connection.exec_driver_sql("UPDATE review_case SET state = 'disputed', first_reader = NULL")
         assert [problem.kind for problem in store.verify()] == ["state"]
         store.rebuild()
         assert store.verify() == []
         with store.reading() as reader:
             assert reader.subjects().read_all() == before
+            cases = "SELECT case_id, state, first_reader, outcome, citizen_id FROM review_case ORDER BY 1"
+            assert [tuple(row) for row in reader.connection.exec_driver_sql(cases)] == [
+                ("case 1", "settled", "clerk", "citizen", "003000000001"),
+                ("case 2", "open", "clerk", None, None),
+            ]

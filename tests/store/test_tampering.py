@@ -13,7 +13,7 @@ from linkage.store.verifying import verify
 Ledger = Callable[[str], Store]
 TABLES = ["entry", *(table.name for table in OF_AN_ENTRY), SUBJECT.name]
 CELLS = [(table, column.name) for table in TABLES for column in METADATA.tables[table].columns]
-NUMBERS = {"number", "undoes", "entry", "bond", "live", "first_entry"}
+NUMBERS = {"number", "undoes", "entry", "bond", "live", "first_entry", "reading", "seconds"}
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -43,7 +43,9 @@ def _found(store: Store, *statements: str, head: str | None = None) -> set[str]:
     return found
 
 
-ROWS = {"entry": "number = 2", "bond": "entry = 2", "subject": "subject = 'b'", "identifier": "founder = 'b'"}
+ROWS = {"entry": "number = 2", "bond": "entry = 2", "subject": "subject = 'b'", "identifier": "founder = 'b'"} | {
+    "answer": "entry = 2 AND case_id = 'case 1'"
+}
 
 
 @pytest.mark.parametrize(("table", "column"), CELLS)
@@ -62,7 +64,7 @@ def test_a_deleted_row_is_found(table: str, ledger: Store) -> None:
 @pytest.mark.parametrize("entry", [2, 4, 5])
 @pytest.mark.parametrize("table", TABLES)
 def test_an_inserted_row_is_found(table: str, entry: int, ledger: Store) -> None:
-    new = {"number": "5", "subject": "'e'", "person_id": "'E'"} | {"entry": str(entry)}
+    new = {"number": "5", "subject": "'e'", "person_id": "'E'", "case_id": "'case 3'"} | {"entry": str(entry)}
     columns = [column.name for column in METADATA.tables[table].columns]
     row = ROWS.get(table, "entry = 2 AND subject = 'b'")
     if table == "bond" and entry == 2:
@@ -74,6 +76,23 @@ def test_an_inserted_row_is_found(table: str, entry: int, ledger: Store) -> None
 def test_entries_in_another_order_are_found(ledger: Store) -> None:
     swap = ["UPDATE entry SET number = 99 WHERE number = 2", "UPDATE entry SET number = 2 WHERE number = 3"]
     assert _found(ledger, *swap, "UPDATE entry SET number = 3 WHERE number = 99") >= {"entry", "chain"}
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("state", "'open'"), ("state", "'withdrawn'"), ("outcome", "'none'"), ("citizen_id", "NULL"), ("field", "'name'")],
+)
+def test_a_case_that_is_not_as_its_answers_say_is_found(column: str, value: str, ledger: Store) -> None:
+    assert _found(ledger, f"UPDATE review_case SET {column} = {value} WHERE case_id = 'case 1'") == {"state"}
+
+
+def test_a_case_that_only_waits_may_be_withdrawn_or_held(ledger: Store) -> None:
+    for change in ("state = 'withdrawn'", "holder = 'x', held_until = 'y'", "place = 7"):
+        assert _found(ledger, f"UPDATE review_case SET {change} WHERE case_id = 'case 2'") == set()
+
+
+def test_a_case_with_answers_that_is_gone_is_found(ledger: Store) -> None:
+    assert _found(ledger, "DELETE FROM review_case WHERE case_id = 'case 1'") == {"lost_cases"}
 
 
 def test_a_gap_in_the_middle_is_found(ledger: Store) -> None:
@@ -100,7 +119,7 @@ def test_a_tail_that_was_cut_off_is_found_by_a_hash_written_down_elsewhere(ledge
 
 def test_a_problem_says_what_it_is_about_in_both_languages() -> None:
     for language in ("en", "vi"):
-        for kind in ("gap", "chain", "entry", "rows", "head", "orphans", "state"):
+        for kind in ("gap", "chain", "entry", "rows", "head", "orphans", "state", "lost_cases"):
             said = Problem(kind, entry=12, count=34).in_language(language)
             assert ("12" in said) == (kind in {"gap", "chain", "entry", "rows"})
-            assert ("34" in said) == (kind in {"orphans", "state"})
+            assert ("34" in said) == (kind in {"orphans", "state", "lost_cases"})

@@ -105,8 +105,12 @@ def _digest(manifest: Mapping[str, Any]) -> str:
 def subjects(connection: duckdb.DuckDBPyConnection) -> None:
     """Make ``keyed``, every usable dose with its subject, and ``asked``, the subjects with doses in review.
 
-    ``keyed``: dose_id, subject, whether that is ``crowded``, decision. A dose without a subject, or of a crowded one, is its own subject, under its
-    ``dose_id``. ``asked``: subject, and what hidden cases have: ``hidden``, ``known_outcome``, ``known_citizen``.
+    ``keyed``: dose_id, subject, whether that is ``crowded``, decision. A dose without a subject, or of a crowded one,
+    is its own subject, under its ``dose_id``. ``asked``: subject, and what hidden cases have: ``hidden``,
+    ``known_outcome``, ``known_citizen``.
+
+    Raises:
+        UserError: a dose without a subject has the ``dose_id`` that is another dose's ``subject_id``.
     """
     connection.execute(f"""
     CREATE TABLE keyed AS
