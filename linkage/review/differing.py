@@ -9,6 +9,7 @@ from functools import lru_cache
 from itertools import groupby
 
 from linkage.vietnamese.birth_dates import parse_birth_date
+from linkage.vietnamese.insurance import parse_insurance_number
 from linkage.vietnamese.phones import parse_phone
 from linkage.vietnamese.sex import parse_sex
 from linkage.vietnamese.text import without_marks
@@ -50,7 +51,7 @@ def differing(recorded: str | None, registry: str | None) -> tuple[Pieces, Piece
 
 
 def compared(line: str, recorded: str | None, registry: str | None) -> tuple[Pieces, Pieces]:
-    """As `differing`, of a line of a case: what means the same sex, phone or day, or cannot be compared, is plain.
+    """As `differing`, of a line of a case: what means the same, or cannot be compared, is plain.
 
     Args:
         line: one of ``linkage.review.cases.PAIRED``.
@@ -82,6 +83,8 @@ def _mean_the_same(line: str, recorded: str, registry: str) -> bool:
             return _equal(parse_sex(recorded), parse_sex(registry))
         case "phone":
             return _equal(parse_phone(recorded), parse_phone(registry))
+        case "insurance_no":
+            return _equal(parse_insurance_number(recorded), parse_insurance_number(registry))
         case "birth_date":
             return _equal(_day(recorded), _day(registry))
         case "commune" | "district" | "province":

@@ -181,9 +181,10 @@ def printable(text: str | None, longest: int = LONGEST) -> str:
 
 def shown_case(case_id: str, model: str, case: Case, language: str) -> ShownCase:
     """The record, and under it each candidate, with what differs."""
-    pairs = [_paired(case.record, candidate, language) for candidate in case.candidates]
+    typed = words.recorded_words(case.record)
+    pairs = [_paired(typed, candidate, language) for candidate in case.candidates]
     record: dict[str, Pieces] = {
-        line: in_none(_recorded(case.record, line), [recorded[line] for recorded, _ in pairs]) for line in _LINES
+        line: in_none(_recorded(typed, line), [recorded[line] for recorded, _ in pairs]) for line in _LINES
     }
     cells = _columns(record)
     cells["reason"] = _plain(

@@ -17,12 +17,15 @@ __all__ = [
     "line",
     "outcome",
     "reasons",
+    "recorded_words",
     "registry_words",
     "variants",
 ]
 
 LEVELS = ("province", "district", "commune")
-DATES = ("date_of_birth", "deceased_on")
+TOLD = 0.1
+"""Bits: what weighs less says nothing."""
+DATES = frozenset({"date_of_birth", "deceased_on"})
 SEXES = ("F", "M")
 ISO_DAY = re.compile(r"\d{4}-\d\d(-\d\d)?")
 Registry = dict[str, str | None]
@@ -30,15 +33,15 @@ Registry = dict[str, str | None]
 
 def reasons(case: Case, language: str) -> tuple[str, ...]:
     """Why the case is in review, then what speaks for its best candidate and against."""
-    best = for_and_against(case.candidates[0], language) if case.candidates else ()
-    return (*in_review_because(case, language), *best)
+    best = max(case.candidates, key=lambda candidate: candidate.probability, default=None)
+    return (*in_review_because(case, language), *(for_and_against(best, language) if best else ()))
 
 
 def in_review_because(case: Case, language: str) -> tuple[str, ...]:
     """Why the machine did not decide, without its figures: they would sway who reads."""
     if not case.candidates:
         return (_said("explain.forgone", language),)
-    probabilities = [candidate.probability for candidate in case.candidates]
+    probabilities = sorted((candidate.probability for candidate in case.candidates), reverse=True)
     told = why({**case.decision, "decision": "review"}, probabilities)
     return tuple(_said(key, language, **worded(facts, language)) for key, facts in told)
 
@@ -46,7 +49,8 @@ def in_review_because(case: Case, language: str) -> tuple[str, ...]:
 def for_and_against(candidate: Candidate, language: str) -> tuple[str, ...]:
     """What speaks for a candidate and what against, the heaviest first."""
     # what is no comparison of fields corrects the weights of others: a clerk would misread it
-    said = [(name, candidate.levels[name], bits) for name, bits in candidate.bits.items() if name in FIELDS]
+    weighed = [(name, bits) for name, bits in candidate.bits.items() if name in FIELDS and abs(bits) >= TOLD]
+    said = [(name, candidate.levels[name], bits) for name, bits in weighed]
     return tuple(say(key, language, **worded(facts, language)) for key, facts in evidence(said))
 
 
@@ -70,6 +74,11 @@ def line(name: str, language: str) -> str:
     return say(f"review.field.{name}", language)
 
 
+def recorded_words(record: Mapping[str, str | None]) -> dict[str, str | None]:
+    """The columns of a record as typed, with names for codes of units where they are certain."""
+    return {**record, **_units(*(record.get(level) or "" for level in LEVELS))}
+
+
 def registry_words(registry: Mapping[str, str | None], recorded: Mapping[str, str | None], language: str) -> Registry:
     """The columns of a citizen as a clerk would write them beside the record: names for codes, dates as in the record.
 
@@ -78,7 +87,7 @@ def registry_words(registry: Mapping[str, str | None], recorded: Mapping[str, st
     words_of = {**registry, **_units(*(registry.get(level) or "" for level in LEVELS))}
     if (sex := registry.get("sex")) in SEXES:
         words_of["sex"] = say(f"review.sex.{sex}", language)
-    for column in DATES:
+    for column in DATES & registry.keys():
         if not ISO_DAY.fullmatch(recorded.get(column) or ""):
             words_of[column] = _day(registry.get(column))
     return words_of

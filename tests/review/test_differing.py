@@ -74,6 +74,7 @@ def test_a_clerk_sees_the_characters_that_differ(recorded: str, registry: str, o
     [
         ("commune", "Phúc Xá", "Phường phúc xá"),
         ("commune", "Phúc Xá", "00001"),
+        ("insurance_no", "GD4790012345678", "0012345678"),
         ("sex", "Nữ", "F"),
         ("phone", "+84 912 345 678", "0912345678"),
         ("birth_date", "12/5/1984", "1984-05-12"),

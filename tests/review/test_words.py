@@ -54,6 +54,19 @@ def test_what_speaks_for_a_candidate_comes_with_the_heaviest_first(example: Exam
     assert "coincidence" not in told[0]
 
 
+def test_what_weighs_nothing_is_not_told_and_an_interaction_neither(example: Example) -> None:
+    weights = {"name": 9.0, "life": 0.001, "sex": -0.09, "coincidence": -12.0}
+    levels = {"name": "identical", "life": "alive", "sex": "different", "coincidence": "namesake"}
+    candidate = replace(example().candidates[0], bits=weights, levels=levels)
+    assert words.for_and_against(candidate, "en") == ("For it: the name is the same.",)
+
+
+def test_the_best_candidate_is_told_wherever_it_stands(example: Example) -> None:
+    case = example()
+    turned = replace(case, candidates=case.candidates[::-1])
+    assert words.reasons(turned, "vi") == words.reasons(case, "vi")
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_everything_that_may_be_answered_has_words_of_its_own(language: str) -> None:
     said = [words.outcome(name, language) for name in OUTCOMES if name != "send_back"]
@@ -91,6 +104,7 @@ def test_codes_of_units_become_names_where_they_are_certain(
     levels = ("province", "district", "commune")
     told = words.registry_words(dict(zip(levels, units, strict=True)), {}, "vi")
     assert tuple(told[level] for level in levels) == names
+    assert words.recorded_words(dict(zip(levels, units, strict=True))) == told
 
 
 @pytest.mark.parametrize(
