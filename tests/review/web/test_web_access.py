@@ -26,7 +26,7 @@ def pages(app: FastAPI) -> list[tuple[str, str]]:
     """Method and path of every page."""
     groups = [group.original_router for group in app.routes if hasattr(group, "original_router")]
     routes = [route for group in groups for route in group.routes if isinstance(route, APIRoute)]
-    return [(method, route.path.format(case_id=CASE)) for route in routes for method in route.methods]
+    return [(method, route.path.format(case_id=CASE)) for route in routes for method in route.methods or ()]
 
 
 def test_every_page_is_behind_log_in(app: FastAPI, browser: Browsers) -> None:
