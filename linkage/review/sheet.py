@@ -21,7 +21,7 @@ from linkage.review.sheet_page import SIZE, Book
 from linkage.review.views import View
 from linkage.tables import whole
 
-__all__ = ["MOST_CASES", "By", "Written", "write_sheets"]
+__all__ = ["MOST_CASES", "By", "Written", "file_name", "write_sheet", "write_sheets"]
 
 By = Literal["commune", "reviewer", "facility"]
 MOST_CASES = 500
@@ -95,7 +95,7 @@ def write_sheets(
 
     def write(unit: str) -> None:
         parts[unit] = parts.get(unit, 0) + 1
-        path = folder / f"{by}_{_safe(unit)}_{parts[unit]}.xlsx"
+        path = folder / file_name(by, unit, parts[unit], "xlsx")
         file = _File(path, by, unit, (names or {}).get(unit, unit), parts[unit], waiting.pop(unit))
         written.append(_write(file, language))
 
@@ -119,10 +119,31 @@ def _unit(view: View, by: By) -> str:
             return view.unit
 
 
-def _safe(unit: str) -> str:
+def file_name(by: By, unit: str, part: int, ending: str) -> str:
     """A name for every file system; units whose names had to be changed are told apart by a check value."""
     plain = re.sub("[^a-z0-9-]", "-", unit)[:60]
-    return plain if plain == unit and plain else f"{plain}-{zlib.crc32(unit.encode()):08x}"
+    safe = plain if plain == unit and plain else f"{plain}-{zlib.crc32(unit.encode()):08x}"
+    return f"{by}_{safe}_{part}.{ending}"
+
+
+def write_sheet(
+    views: Sequence[View], path: Path, *, language: str, by: By, unit: str, title: str, part: int = 1
+) -> Written:
+    """One workbook; appears whole or not at all. The same cases in the same order give the same bytes.
+
+    Args:
+        views: its cases, in the order in which they are to be decided.
+        path: where it goes; a file that is there is replaced.
+        language: ``en`` or ``vi``.
+        by: what the unit is.
+        unit: code of the unit, or name of the reviewer.
+        title: what people call it.
+        part: its number among the files of the unit.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    return _write(_File(path, by, unit, title, part, views), language)
 
 
 def _write(file: _File, language: str) -> Written:

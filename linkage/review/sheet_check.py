@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Literal
 
-from linkage.tables.workbook import Cell, _text
+from linkage.tables.workbook import Cell, cell_text
 
 __all__ = ["Fit", "check_of", "fit"]
 
@@ -29,7 +29,7 @@ def check_of(case_id: str, row: int, column: str, text: str) -> str:
 
 def fit(check: str, case_id: str, row: int, column: str, cell: Cell) -> Fit:
     """Whether a cell is what went out, or what a spreadsheet would make of it: a number, a date, a truth value."""
-    text = _text(cell)
+    text = cell_text(cell)
     if check_of(case_id, row, column, text) == check:
         return "same"
     if any(check_of(case_id, row, column, origin) == check for origin in _origins(cell, text)):

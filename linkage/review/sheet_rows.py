@@ -22,7 +22,7 @@ from linkage.tables.files import kind_of
 from linkage.tables.files import printable as named
 from linkage.tables.headers import normalise
 from linkage.tables.lines import read_blocks
-from linkage.tables.workbook import HEADER_WITHIN, Cell, _readable, _text
+from linkage.tables.workbook import HEADER_WITHIN, Cell, cell_text, readable
 
 __all__ = ["SAFE", "RawFile", "RawRow", "read_rows", "shown"]
 
@@ -78,7 +78,7 @@ def read_rows(file: Path) -> RawFile:
 
 def shown(cell: Cell) -> str:
     """What a cell shows a person, as text."""
-    return _text(cell)
+    return cell_text(cell)
 
 
 def _refuse(file: Path) -> RawFile:
@@ -109,7 +109,7 @@ def _text_rows(file: Path) -> Iterator[tuple[int, list[Cell]]]:
 def _of_workbook(file: Path) -> RawFile:
     _check_size(file)
     check_extent(file)
-    with _readable(file):
+    with readable(file):
         formulas = _formulas(file)
         workbook = python_calamine.load_workbook(str(file))
         sheets = {name: workbook.get_sheet_by_name(name) for name in workbook.sheet_names}

@@ -6,6 +6,7 @@ from functools import cache, lru_cache
 
 from linkage.explain import FIELDS, evidence, why, worded
 from linkage.messages import catalogue, say, word
+from linkage.review.accounts import FACILITY
 from linkage.review.cases import Candidate, Case, Dose, Outcome, Relative
 from linkage.vietnamese.units import rows
 
@@ -19,6 +20,7 @@ __all__ = [
     "reasons",
     "recorded_words",
     "registry_words",
+    "unit_name",
     "variants",
 ]
 
@@ -171,3 +173,14 @@ def _relative(relative: Relative, language: str) -> str:
 def _day(day: str | None) -> str | None:
     """2021-09-01 as 01/09/2021; what is no day in this form as it is."""
     return "/".join(reversed(day.split("-"))) if day and ISO_DAY.fullmatch(day) else day
+
+
+@cache
+def _unit_names() -> dict[str, str]:
+    tables = ("communes_2025", "communes", "districts", "provinces")
+    return {code: name for table in tables for code, name in rows(table, "code", "name")}
+
+
+def unit_name(code: str) -> str:
+    """The name of a commune (5 digits), district (3) or province (2) of 2021; anything else as it is."""
+    return _unit_names().get(code, code.removeprefix(FACILITY))

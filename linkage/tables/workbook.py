@@ -46,7 +46,7 @@ def read_workbook(file: Path, schema: TableSchema, columns: Mapping[str, str]) -
             column twice.
     """
     check_extent(file)
-    with _readable(file):
+    with readable(file):
         workbook = python_calamine.load_workbook(str(file))
         names = [sheet.name for sheet in workbook.sheets_metadata if sheet.typ == _WORKSHEET]
         sheets = [workbook.get_sheet_by_name(name) for name in names]
@@ -54,8 +54,8 @@ def read_workbook(file: Path, schema: TableSchema, columns: Mapping[str, str]) -
     ignored: list[str] = []
     best: list[str] = []
     for sheet in sheets:
-        with _readable(file):
-            top = [[_text(cell) for cell in row] for row in islice(sheet.iter_rows(), HEADER_WITHIN + 1)]
+        with readable(file):
+            top = [[cell_text(cell) for cell in row] for row in islice(sheet.iter_rows(), HEADER_WITHIN + 1)]
         headers, data_row = _find_header(top, schema, columns)
         if set(schema.required) <= columns_in(headers, schema, columns):
             header = recognise(headers, schema, columns, f"{file} [{sheet.name}]")
@@ -74,7 +74,7 @@ _WORKSHEET = python_calamine.SheetTypeEnum.WorkSheet
 
 
 @contextmanager
-def _readable(file: Path) -> Iterator[None]:
+def readable(file: Path) -> Iterator[None]:
     """Damage is reported in many ways; a panic of the reader is no `Exception`.
 
     Raises:
@@ -122,7 +122,7 @@ def _chunks(file: Path, sheet: python_calamine.CalamineSheet, header: Header, da
     total = max(sheet.total_height, 1)
     ordinal = 0
     while True:
-        with _readable(file):
+        with readable(file):
             batch = list(islice(rows, CHUNK_ROWS))
         if not batch:
             return
@@ -133,13 +133,13 @@ def _chunks(file: Path, sheet: python_calamine.CalamineSheet, header: Header, da
             "row": pa.array(numbers, pa.int64()),
         }
         for column, position in header.positions.items():
-            texts = [_text(row[position]) if position < len(row) else "" for _, row in filled]
+            texts = [cell_text(row[position]) if position < len(row) else "" for _, row in filled]
             columns[column] = pa.array(texts, pa.string())
         ordinal += len(filled)
         yield Chunk(pa.table(columns), (), min(batch[-1][0] / total, 1.0))
 
 
-def _text(cell: Cell) -> str:
+def cell_text(cell: Cell) -> str:
     match cell:
         case str():
             return cell

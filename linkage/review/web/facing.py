@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Literal
 
 from linkage.messages import say
-from linkage.review.accounts import FACILITY
 from linkage.review.cases import PAIRED, Candidate, Case
 from linkage.review.differing import Piece, Pieces, compared, in_none
+from linkage.review.words import unit_name
 from linkage.vietnamese.birth_dates import parse_birth_date
 from linkage.vietnamese.identity import parse_identity_numbers
 from linkage.vietnamese.insurance import parse_insurance_number
@@ -17,9 +16,8 @@ from linkage.vietnamese.phones import parse_phone
 from linkage.vietnamese.places import resolve_place
 from linkage.vietnamese.sex import parse_sex
 from linkage.vietnamese.text import fold
-from linkage.vietnamese.units import rows
 
-__all__ = ["Agreement", "Cell", "Line", "lines", "sex_in_words", "unit_name"]
+__all__ = ["Agreement", "Cell", "Line", "lines", "sex_in_words"]
 
 Agreement = Literal["same", "near", "differs", "absent"]
 """Means the same; the same but for marks, sound, order of day and month; something else; one side says nothing."""
@@ -61,17 +59,6 @@ def lines(case: Case, language: str) -> tuple[Line, ...]:
         for line in shown
         if line.recorded or line.variants or any(cell.registry or cell.others for cell in line.cells)
     )
-
-
-@cache
-def _unit_names() -> dict[str, str]:
-    tables = ("communes_2025", "communes", "districts", "provinces")
-    return {code: name for table in tables for code, name in rows(table, "code", "name")}
-
-
-def unit_name(code: str) -> str:
-    """The name of a commune (5 digits), district (3) or province (2) of 2021; anything else as it is."""
-    return _unit_names().get(code, code.removeprefix(FACILITY))
 
 
 def sex_in_words(code: str | None, language: str) -> str:

@@ -11,7 +11,8 @@ from starlette.responses import HTMLResponse
 
 from linkage.messages import LANGUAGES, say, word
 from linkage.reports.pages import environment, localised
-from linkage.review.web.facing import sex_in_words, unit_name
+from linkage.review.web.facing import sex_in_words
+from linkage.review.words import unit_name
 
 __all__ = ["Pages"]
 

@@ -13,8 +13,9 @@ from linkage.review.accounts import Account
 from linkage.review.cases import PAIRED, Candidate, Case, Dose
 from linkage.review.desk import Throughput, UnitProgress
 from linkage.review.web.drawing import bars
-from linkage.review.web.facing import Line, lines, unit_name
+from linkage.review.web.facing import Line, lines
 from linkage.review.web.tally import Recent, answers_of, by_day, forecast, of_account, total
+from linkage.review.words import unit_name
 
 TEXTS = st.none() | st.text(max_size=40)
 RECORD = [column for column, _ in PAIRED.values() if column]
