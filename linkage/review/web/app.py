@@ -17,7 +17,7 @@ from linkage.messages import catalogue, say
 from linkage.review.desk import progress
 from linkage.review.web.administrator import ADMINISTRATOR
 from linkage.review.web.entrance import ENTRANCE
-from linkage.review.web.guarding import Attempts, Guard
+from linkage.review.web.guarding import LOG, Attempts, Guard
 from linkage.review.web.pages import Pages
 from linkage.review.web.reader import READER
 from linkage.review.web.supervisor import SUPERVISOR
@@ -32,8 +32,6 @@ STATUS = {
     "review.no_case": 404,
     "review.not_yours": 404,
     "review.locked": 429,
-    "store.busy": 503,
-    "store.database": 503,
 }
 WITHOUT_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 
@@ -84,11 +82,14 @@ def _signed_out(request: Request, _: Exception) -> Response:
 
 def _user_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, UserError)  # noqa: S101  it is registered for nothing else
+    if error.key.startswith("store."):
+        # where the database is concerns nobody who reads cases
+        LOG.error("%s", error)
+        return _message(request, 503)
     status = STATUS.get(error.key, 400)
     # whether a case of other units exists is not told
-    return _message(
-        request, status, None if status == HTTPStatus.NOT_FOUND else error.in_language(language_of(request))
-    )
+    text = None if status == HTTPStatus.NOT_FOUND else error.in_language(language_of(request))
+    return _message(request, status, text)
 
 
 def _http_error(request: Request, error: Exception) -> Response:

@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 from markupsafe import escape
 from sqlalchemy import text
 
+from linkage.errors import UserError
 from linkage.messages import LANGUAGES
 from linkage.review.accounts import Account, account, set_account
 from linkage.review.web import create_app
@@ -246,6 +247,17 @@ def test_a_fault_shows_a_page_and_logs_no_person(
         assert "Traceback" not in told
         assert "003184000123" not in told
         assert "Nguyễn" not in told
+
+
+def test_a_database_out_of_reach_is_not_named(browser: Browsers, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise UserError("store.busy", store="postgresql://host.example/review")
+
+    an = browser("an")
+    monkeypatch.setattr("linkage.review.web.reader.next_case", fail)
+    busy = an.get("/next")
+    assert busy.status_code == 503
+    assert "host.example" not in busy.text
 
 
 def test_nothing_of_persons_in_addresses_or_logs(browser: Browsers, add: Add, caplog: pytest.LogCaptureFixture) -> None:
