@@ -28,6 +28,7 @@ from linkage.cli.flags import (
 )
 from linkage.cli.models import MODEL, model_in_use, read_model
 from linkage.cli.persons import PERSONS
+from linkage.cli.review import REVIEW
 from linkage.cli.suggesting import INPUTS, check_inputs, suggest_doses
 from linkage.errors import UserError
 from linkage.explain import explain
@@ -293,5 +294,6 @@ COMMANDS: tuple[Command | Group, ...] = (
         _report,
     ),
     PERSONS,
+    REVIEW,
     MODEL,
 )

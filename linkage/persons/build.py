@@ -1,8 +1,6 @@
 """From a run to persons: group, name, write to the ledger, then golden records, duplicates and conflicts."""
 
 import glob
-import hashlib
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,7 +20,7 @@ from linkage.persons.injections import make_injections
 from linkage.persons.standing import changes, place_subjects, read_standing
 from linkage.persons.subjects import make_subjects
 from linkage.progress import Progress, silent
-from linkage.reports.reading import open_file, read_manifest
+from linkage.reports.reading import open_file, read_manifest, run_digest
 from linkage.run import own_sql
 from linkage.store import Draft, Store
 from linkage.tables import write_json, write_parquet
@@ -210,7 +208,7 @@ def _write_entry(connection: duckdb.DuckDBPyConnection, job: PersonsJob, store: 
         "build",
         job.actor,
         evidence=folders | {"citizens": citizens},
-        run=_digest(run),
+        run=run_digest(run),
         model=f"{run['model']['name']}@{run['model']['digest']}",
     )
     # a run that changes nothing is recorded all the same, once: it is where doses are looked up from now on
@@ -218,15 +216,6 @@ def _write_entry(connection: duckdb.DuckDBPyConnection, job: PersonsJob, store: 
         with store.writing(after=head) as writer:
             head = writer.append(draft, changes=rows, minted=minted)
     return head
-
-
-def _digest(manifest: Mapping[str, Any]) -> str:
-    """Names what a run was made of: model, inputs and settings."""
-    inputs = {name: [file["sha256"] for file in table["files"]] for name, table in manifest["inputs"].items()}
-    said = {"inputs": inputs, **{name: manifest[name] for name in ("model", "decisions")}}
-    if answers := manifest["settings"].get("answers"):
-        said["answers"] = answers
-    return hashlib.sha256(json.dumps(said, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
 def _duplicates(connection: duckdb.DuckDBPyConnection) -> None:
@@ -294,7 +283,7 @@ def _manifest(
         raise AssertionError(f"{doses} doses, {placed} of them have a person: one was lost or doubled")
     reasons = connection.execute("SELECT reason, count(*) FROM conflicts GROUP BY 1 ORDER BY 1").fetchall()
     return {
-        "run": {"folder": str(job.run), "digest": _digest(run), "model": run["model"]},
+        "run": {"folder": str(job.run), "digest": run_digest(run), "model": run["model"]},
         "entry": entry,
         "doses": doses,
         "quarantined": int(run["decisions"]["quarantine"]),

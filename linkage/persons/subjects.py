@@ -30,9 +30,9 @@ def make_subjects(connection: DuckDBPyConnection) -> None:
     ``dose_subjects`` (dose_id, subject): a dose without a ``subject_id`` is its own subject, under its ``dose_id``.
     ``claims`` (subject, citizen_id, match_weight, bits, dose_id, place): the citizens that accepted doses of a subject
     name, best first from 1; bits are the log2 odds of the best dose's probability, 1 where a human decided.
-    ``subjects`` (subject, citizen_id, bits, match_weight): one row a subject; no citizen where none is claimed, or where
-    two are and neither leads by ``MARGIN``, and none for a subject of more than ``MOST_DOSES`` doses, which is no one's
-    profile.
+    ``subjects`` (subject, citizen_id, bits, match_weight): one row a subject; no citizen where none is claimed, or
+    where two are and neither leads by ``MARGIN``, and none for a subject of more than ``MOST_DOSES`` doses, which is
+    no one's profile.
 
     Raises:
         UserError: a dose without a subject has the ``dose_id`` that is another dose's ``subject_id``.

@@ -1,8 +1,9 @@
 """Open a finished RUN folder for counting."""
 
 import glob
+import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -85,3 +86,16 @@ def open_file(connection: duckdb.DuckDBPyConnection, run: Path, name: str, colum
     if missing:
         raise UserError("report_run_column", file=file, column=", ".join(missing))
     return tuple(relation.columns)
+
+
+def run_digest(manifest: Mapping[str, Any]) -> str:
+    """Names what a run was made of, as the ledger has it: model, inputs, decisions, and humans' answers.
+
+    Raises:
+        KeyError, TypeError: it is no manifest of a run of this version.
+    """
+    inputs = {name: [file["sha256"] for file in table["files"]] for name, table in manifest["inputs"].items()}
+    said = {"inputs": inputs, **{name: manifest[name] for name in ("model", "decisions")}}
+    if answers := manifest["settings"].get("answers"):
+        said["answers"] = answers
+    return hashlib.sha256(json.dumps(said, sort_keys=True, ensure_ascii=False).encode()).hexdigest()

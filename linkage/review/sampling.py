@@ -17,7 +17,7 @@ from linkage.review.quality import UNDECIDED
 from linkage.store import Draft, Entry, Reader, Store, Writer
 from linkage.store.schema import ANSWER, CASE_CONTENT, ENTRY, REVIEW_CASE
 
-__all__ = ["Plan", "Verdict", "draw_sample", "plan", "verdict"]
+__all__ = ["Plan", "Verdict", "draw_sample", "plan", "sampled_units", "verdict"]
 
 ACCEPTABLE, REJECTABLE, RISK = 0.01, 0.05, 0.05
 
@@ -167,6 +167,13 @@ def verdict(store: Store, unit: str) -> Verdict:
     undecided = sum(again[0] in UNDECIDED for _, again in pairs)
     errors = sum(first != again for first, again in pairs if again[0] not in UNDECIDED)
     return _judged(unit, entry.number, evidence["size"], chosen, (len(pairs), errors, undecided))
+
+
+def sampled_units(store: Store) -> list[str]:
+    """The units of which a sample was ever drawn."""
+    with store.reading() as reader:
+        evidence = reader.connection.execute(select(ENTRY.c.evidence).where(ENTRY.c.kind == "sample")).scalars()
+        return sorted({json.loads(each)["unit"] for each in evidence})
 
 
 def _judged(unit: str, entry: int, size: int, chosen: Plan, counts: tuple[int, int, int]) -> Verdict:

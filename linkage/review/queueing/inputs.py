@@ -1,23 +1,21 @@
 """The files of a run that the queue is built of, and the subjects that have something to decide."""
 
 import glob
-import hashlib
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import duckdb
 
 from linkage.errors import UserError
-from linkage.reports.reading import open_file, read_manifest
+from linkage.reports.reading import open_file, read_manifest, run_digest
 from linkage.scoring import bits_column
 from linkage.standardise import INJECTED_ON, join_of, map_of, result_of, work_out
 from linkage.tables import DOSES
 from linkage.tables.schema import CITIZENS
+from linkage.tables.sql import quoted, text_literal
 from models import Model, ModelError
 
 __all__ = ["Run", "database", "open_run", "parted", "reading", "subjects"]
@@ -81,7 +79,7 @@ def open_run(connection: duckdb.DuckDBPyConnection, run: Path) -> Run:
     manifest = read_manifest(run)
     try:
         model = Model.read(run)
-        found = Run(_digest(manifest), model, f"{manifest['model']['name']}@{manifest['model']['digest']}")
+        found = Run(run_digest(manifest), model, f"{manifest['model']['name']}@{manifest['model']['digest']}")
     except (OSError, ModelError) as error:
         raise UserError("persons.model", run=run) from error
     except (KeyError, TypeError) as error:
@@ -93,13 +91,6 @@ def open_run(connection: duckdb.DuckDBPyConnection, run: Path) -> Run:
     open_file(connection, run, "citizens", CITIZENS.columns)
     open_file(connection, run, "candidates", ("dose_id", "citizen_id", "probability", "match_weight", *names, *bits))
     return found
-
-
-def _digest(manifest: Mapping[str, Any]) -> str:
-    """Names what a run was made of: model, inputs and decisions, as the ledger has it of persons."""
-    inputs = {name: [file["sha256"] for file in table["files"]] for name, table in manifest["inputs"].items()}
-    said = {"inputs": inputs, **{name: manifest[name] for name in ("model", "decisions")}}
-    return hashlib.sha256(json.dumps(said, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
 def subjects(connection: duckdb.DuckDBPyConnection) -> None:
@@ -134,8 +125,11 @@ def subjects(connection: duckdb.DuckDBPyConnection) -> None:
     """)
 
 
-def parted(connection: duckdb.DuckDBPyConnection, rows_at_once: int) -> int:
+def parted(connection: duckdb.DuckDBPyConnection, model: Model, rows_at_once: int) -> int:
     """Make ``case_doses`` and ``case_candidates``, of the subjects ``asked``, in parts that fit in memory.
+
+    ``case_candidates``: subject, part, dose_id, citizen_id, probability, match_weight, and the structs ``levels`` and
+    ``bits`` of the comparisons, whatever these are called. ``registry`` has those citizens.
 
     Returns:
         The number of parts, from 0, by which column ``part`` counts.
@@ -146,7 +140,7 @@ def parted(connection: duckdb.DuckDBPyConnection, rows_at_once: int) -> int:
     parts = int(rows) // rows_at_once + 1
     connection.execute(f"""
     CREATE TEMP VIEW wanted AS
-    SELECT dose_id, subject, a.*, k.decision, (hash(subject) % {parts})::INTEGER AS part,
+    SELECT dose_id, subject, a.* EXCLUDE (subject), k.decision, (hash(subject) % {parts})::INTEGER AS part,
       CASE WHEN hidden THEN dose_id IN (SELECT dose_id FROM candidates) ELSE k.decision = 'review' END AS in_case
     FROM keyed AS k JOIN (SELECT * FROM asked) AS a USING (subject)
     """)
@@ -162,9 +156,16 @@ def parted(connection: duckdb.DuckDBPyConnection, rows_at_once: int) -> int:
     WHERE o.decision <> 'quarantine' ORDER BY part
     """)
     connection.execute(f"DROP TABLE {map_of(INJECTED_ON)}")
-    connection.execute("""
+    comparisons = model.specification.comparisons
+    levels = ", ".join(f"{text_literal(each.name)}: k.{quoted(each.name)}" for each in comparisons)
+    bits = ", ".join(
+        f"{text_literal(each.name)}: round(k.{quoted(bits_column(each))}::DOUBLE, 3)" for each in comparisons
+    )
+    connection.execute(f"""
     CREATE TABLE case_candidates AS
-    SELECT w.subject, w.part, k.* FROM candidates AS k JOIN case_doses AS w USING (dose_id) WHERE w.in_case
+    SELECT w.subject, w.part, k.dose_id, k.citizen_id, k.probability, k.match_weight,
+      {{{levels}}} AS levels, {{{bits}}} AS bits
+    FROM candidates AS k JOIN case_doses AS w USING (dose_id) WHERE w.in_case
     ORDER BY part
     """)
     connection.execute("""
