@@ -4,7 +4,7 @@ import argparse
 import getpass
 import hashlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from linkage.review.labels import labels
 from linkage.review.queue import QueueSettings, queue_run
 from linkage.review.sampling import draw_sample
 from linkage.review.sheet import MOST_CASES
-from linkage.review.sheet_reading import read_answers
+from linkage.review.sheet_reading import ReadFile, read_answers
 from linkage.review.web import serve
 from linkage.store import Store
 
@@ -103,10 +103,7 @@ def _labels(flags: argparse.Namespace) -> Result:
 def _import(flags: argparse.Namespace) -> Result:
     staged = read_answers(flags.files)
     with opened(flags) as store:
-        name = flags.reviewer or next((file.reviewer for file in staged.files if file.reviewer), "")
-        reader = account(store, name) if name else None
-        if reader is None or not reader.active:
-            raise UserError("review.whose" if not name else "review.no_account", name=name)
+        reader = _reader(store, flags, staged.files)
         rows = [(row.case_id, row.answer) for row in staged.rows]
         if flags.dry_run:
             done = desk.stage_many(store, reader, rows)
@@ -114,6 +111,19 @@ def _import(flags: argparse.Namespace) -> Result:
             digests = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in flags.files}
             done = desk.answer_many(store, reader, rows, {"files": digests, "brought_by": actor(flags)})
     return imported(staged, done, flags.lang, dry_run=flags.dry_run)
+
+
+def _reader(store: Store, flags: argparse.Namespace, files: Sequence[ReadFile]) -> Account:
+    """Whose answers files hold: who ``--reviewer`` names, else who is named in them or they were dealt to."""
+    dealt = {file.control.unit for file in files if file.control and file.control.by == "reviewer"}
+    names = {flags.reviewer} if flags.reviewer else {file.reviewer for file in files if file.reviewer} or dealt
+    if len(names) != 1:
+        raise UserError("review.whose" if not names else "review.of_several", names=", ".join(sorted(names)))
+    [name] = names
+    found = account(store, name)
+    if found is None or not found.active:
+        raise UserError("review.no_account", name=name)
+    return found
 
 
 def _status(flags: argparse.Namespace) -> Result:
