@@ -19,6 +19,7 @@ from linkage.reports.pages import count
 from linkage.reports.reading import read_manifest, run_digest
 from linkage.review import desk
 from linkage.review.accounts import ROLES, Account, account, accounts, set_account
+from linkage.review.answered import write_answered
 from linkage.review.handing_out import FORMATS, hand_out
 from linkage.review.labels import labels
 from linkage.review.queue import QueueSettings, queue_run
@@ -70,6 +71,12 @@ def _counted(facts: Mapping[str, Any], language: str) -> dict[str, Any]:
 def _export(flags: argparse.Namespace) -> Result:
     if flags.labels:
         return _labels(flags)
+    if flags.answers:
+        with opened(flags) as store:
+            rows = write_answered(store, flags.out, force=flags.force)
+        return Result(
+            say("review.answers_written", flags.lang, rows=count(rows, flags.lang), out=flags.out), {"rows": rows}
+        )
     with opened(flags, create=flags.run_folder is not None) as store:
         _queue_if_new(store, flags)
         done = hand_out(
@@ -210,6 +217,7 @@ REVIEW = Group(
                 Flag("--format", {"choices": FORMATS, "default": "xlsx"}),
                 Flag("--most", {"type": natural, "default": MOST_CASES, "metavar": "N"}),
                 Flag("--labels", {"action": "store_true"}),
+                Flag("--answers", {"action": "store_true"}),
                 Flag("--base", {"type": str, "metavar": "LABELS"}),
                 STORE,
                 ACTOR,

@@ -82,6 +82,12 @@ def test_a_queue_goes_out_and_comes_back(queued: dict[str, Any], review: Review,
     status = review("status", "--run", scored)
     assert (status["cases"]["open"], status["cases"]["settled"]) == (0, decided)
     assert {each["name"]: each["cases"] for each in status["readers"]} == {"an": decided}
+    answers = tmp_path / "answers.csv"
+    assert review("export", "--answers", "--out", answers)["rows"] == queued["doses"]
+    with answers.open(encoding="utf-8-sig", newline="") as file:
+        rows = [{name: cell.strip("\u00a0") for name, cell in row.items()} for row in csv.DictReader(file)]
+    assert {(row["outcome"], row["reader"], row["citizen_id"]) for row in rows} == {("none", "an", "")}
+    assert len({row["dose_id"] for row in rows}) == queued["doses"]
     labels = review("export", "--labels", "--run", scored, "--out", tmp_path / "labels.csv")
     assert labels["doses"] == queued["doses"]
     # the same run again: nobody is asked twice
