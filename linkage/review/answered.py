@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from linkage.review.answering import ADJUDICATION
-from linkage.review.table import safe_cell
+from linkage.review.table import safe
 from linkage.review.views import Given, answers_of
 from linkage.store import Reader, Store
 from linkage.store.schema import CASE_DOSE, REVIEW_CASE
@@ -48,7 +48,7 @@ def write_answered(store: Store, out: Path, *, force: bool = False) -> int:
         writer = csv.writer(file)
         writer.writerow(ANSWERED)
         for row in _rows(reader):
-            writer.writerow([safe_cell(cell) for cell in row])
+            writer.writerow([safe(cell) for cell in row])
             rows += 1
     return rows
 
