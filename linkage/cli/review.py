@@ -31,6 +31,7 @@ from linkage.store import Store
 
 __all__ = ["REVIEW"]
 
+ENDINGS = (".xlsx", ".ods", ".csv")
 RUN = Flag("--run", {"type": Path, "dest": "run_folder", "metavar": "RUN"})
 ACTOR = Flag("--actor", {"type": text, "dest": "by", "metavar": "NAME"})
 
@@ -108,16 +109,27 @@ def _labels(flags: argparse.Namespace) -> Result:
 
 
 def _import(flags: argparse.Namespace) -> Result:
-    staged = read_answers(flags.files)
+    files = [file for path in flags.files for file in _files(path)]
+    staged = read_answers(files)
     with opened(flags) as store:
         reader = _reader(store, flags, staged.files)
         rows = [(row.case_id, row.answer) for row in staged.rows]
         if flags.dry_run:
             done = desk.stage_many(store, reader, rows)
         else:
-            digests = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in flags.files}
+            digests = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
             done = desk.answer_many(store, reader, rows, {"files": digests, "brought_by": actor(flags)})
     return imported(staged, done, flags.lang, dry_run=flags.dry_run)
+
+
+def _files(path: Path) -> list[Path]:
+    """The spreadsheets and tables of a folder, or the file itself; what an office program has open is none."""
+    if not path.is_dir():
+        return [path]
+    found = [file for file in sorted(path.iterdir()) if file.suffix.lower() in ENDINGS and file.name[0] not in ".~"]
+    if not found:
+        raise UserError("review.nothing_to_import", path=path, endings=", ".join(ENDINGS))
+    return found
 
 
 def _reader(store: Store, flags: argparse.Namespace, files: Sequence[ReadFile]) -> Account:

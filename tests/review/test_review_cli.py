@@ -155,6 +155,7 @@ def test_rows_that_cannot_be_used_are_named(review: Review, tmp_path: Path, caps
         (["import", "nothing.xlsx", "--reviewer", "an"], "nothing.xlsx"),
         (["import", "plain.csv", "--reviewer", "an"], "plain.csv"),
         (["import", "plain.csv"], "plain.csv"),
+        (["import", "empty"], "empty"),
         (["export", "--out", "plain.csv"], "plain.csv"),
         (["export", "--labels", "--out", "labels.csv"], "--run"),
         (["export", "--run", "nowhere", "--out", "sheets"], "nowhere"),
@@ -170,6 +171,7 @@ def test_what_cannot_be_is_one_message(
     said: list[str], told: str, review: Review, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
     Path("plain.csv").write_text("a,b\n1,2\n")
     message = review(*said, status=2)["error"]
     assert told in message
