@@ -74,7 +74,7 @@ def queue_run(
         subjects(connection)
         if settings.known is not None:
             choose_hidden(connection, str(settings.known), settings.hidden, settings.seed)
-        parts = parted(connection, ROWS_AT_ONCE)
+        parts = parted(connection, found.model, ROWS_AT_ONCE)
         find_relatives(connection)
         build_cases(connection, found.model, parts, progress)
         place_cases(connection, settings.order, settings.double, settings.seed)

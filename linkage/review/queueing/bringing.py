@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 from sqlalchemy import BigInteger, Column, Double, Integer, MetaData, Table, Text, select, text
 
-from linkage.progress import Progress
+from linkage.progress import Progress, silent
 from linkage.review.accounts import FACILITY
 from linkage.review.queueing.inputs import Run
 from linkage.store import Writer
@@ -86,7 +86,7 @@ def bring(writer: Writer, connection: duckdb.DuckDBPyConnection, run: Run, by: B
     _read_known(connection, writer)
     connection.execute(f"""
     CREATE OR REPLACE TEMP VIEW standing AS
-    SELECT c.*, {UNITS[by]} AS unit, p.place, p.readings, d.reviewer
+    SELECT c.* EXCLUDE (content, dose_ids), {UNITS[by]} AS unit, p.place, p.readings, d.reviewer
     FROM cases AS c JOIN placed AS p USING (case_id) LEFT JOIN dealt AS d USING (case_id)
     """)
     added = _add(writer, connection, run, progress)
@@ -114,21 +114,33 @@ def _read_known(connection: duckdb.DuckDBPyConnection, writer: Writer) -> None:
 
 
 def _add(writer: Writer, connection: duckdb.DuckDBPyConnection, run: Run, progress: Progress) -> int:
-    [(total,)] = connection.execute("SELECT count(*) FROM cases ANTI JOIN known USING (case_id)").fetchall()
     names = [column.name for column in REVIEW_CASE.columns]
     fixed = {"run": run.digest, "model": run.model_name, "queued_at": writer.now(), "state": "open", "version": 1}
-    query = "SELECT * FROM standing ANTI JOIN known USING (case_id)"
-    done = 0
-    for rows in _batches(connection, query):
+    new = "ANTI JOIN known USING (case_id)"
+    [(total,)] = connection.execute(f"SELECT count(*) FROM cases {new}").fetchall()
+    for rows in _batches(connection, f"FROM standing {new}"):
         found = [_row(row) | fixed for row in rows]
         writer.insert(REVIEW_CASE, [tuple(row.get(name) for name in names) for row in found])
-        writer.insert(CASE_CONTENT, [(row["case_id"], row["content"]) for row in rows])
-        doses = [(row["case_id"], dose) for row in rows if not row["hidden"] for dose in row["dose_ids"]]
-        if doses:
-            writer.insert(CASE_DOSE, doses)
+    # what is long is joined with nothing: it never has to fit in memory
+    _stream(writer, connection, CASE_CONTENT, f"SELECT case_id, content FROM cases {new}", total, progress)
+    doses = f"SELECT case_id, unnest(dose_ids) AS dose_id FROM cases {new} WHERE NOT hidden"
+    _stream(writer, connection, CASE_DOSE, doses)
+    return int(total)
+
+
+def _stream(
+    writer: Writer,
+    connection: duckdb.DuckDBPyConnection,
+    table: Table,
+    query: str,
+    total: int = 0,
+    progress: Progress = silent,
+) -> None:
+    done = 0
+    for rows in _batches(connection, query):
+        writer.insert(table, [tuple(row.values()) for row in rows])
         done += len(rows)
         progress("queue store", done, total)
-    return done
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:
@@ -141,15 +153,13 @@ def _update(writer: Writer, connection: duckdb.DuckDBPyConnection, run: Run, pro
     _QUEUED.create(writer.connection, checkfirst=False)
     _SAID.create(writer.connection, checkfirst=False)
     names = [column.name for column in _QUEUED.columns]
-    query = "SELECT * FROM standing SEMI JOIN (FROM known WHERE state <> 'settled') AS k USING (case_id)"
-    done = 0
-    for rows in _batches(connection, query):
+    asked = "SEMI JOIN (FROM known WHERE state <> 'settled') AS k USING (case_id)"
+    [(total,)] = connection.execute(f"SELECT count(*) FROM cases {asked}").fetchall()
+    for rows in _batches(connection, f"FROM standing {asked}"):
         found = [_row(row) | {"run": run.digest, "model": run.model_name} for row in rows]
         writer.insert(_QUEUED, [tuple(row[name] for name in names) for row in found])
-        writer.insert(_SAID, [(row["case_id"], row["content"]) for row in rows])
-        done += len(rows)
-        progress("queue store", done, done)
-    if not done:
+    _stream(writer, connection, _SAID, f"SELECT case_id, content FROM cases {asked}", total, progress)
+    if not total:
         _drop(writer, _QUEUED, _SAID)
         return 0, 0
     differs = " OR ".join(f"review_case.{name} IS DISTINCT FROM q.{name}" for name in _CHANGING)

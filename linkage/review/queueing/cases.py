@@ -6,9 +6,7 @@ from linkage.deciding.answers import record_digest
 from linkage.progress import Progress
 from linkage.review.cases import PAIRED, case_id
 from linkage.review.queueing.places import WORTH
-from linkage.scoring import bits_column
 from linkage.tables import CITIZENS
-from linkage.tables.sql import quoted, text_literal
 from models import NEVER, Model
 
 __all__ = ["build_cases"]
@@ -47,15 +45,10 @@ def build_cases(connection: duckdb.DuckDBPyConnection, model: Model, parts: int,
 
 def _struct(columns: tuple[str, ...], of: str) -> str:
     """The columns of a relation as one struct."""
-    return "{" + ", ".join(f"{text_literal(name)}: {of}.{quoted(name)}" for name in columns) + "}"
+    return "{" + ", ".join(f"'{name}': {of}.{name}" for name in columns) + "}"
 
 
 def _statement(model: Model) -> str:
-    names = tuple(comparison.name for comparison in model.specification.comparisons)
-    bits = ", ".join(
-        f"{text_literal(comparison.name)}: round(k.{quoted(bits_column(comparison))}::DOUBLE, 3)"
-        for comparison in model.specification.comparisons
-    )
     variants = ", ".join(
         f"{{'column': '{name}', 'values': list_filter(v.{name}, lambda said: said IS DISTINCT FROM d.{name})}}"
         for name in RECORD
@@ -71,7 +64,7 @@ def _statement(model: Model) -> str:
     ), shown AS (
       SELECT k.subject, arg_min(k.dose_id, k.place) AS dose_id, list({{
           'citizen_id': k.citizen_id, 'probability': k.probability, 'match_weight': round(k.match_weight, 3),
-          'registry': {_struct(REGISTRY, "c")}, 'levels': {_struct(names, "k")}, 'bits': {{{bits}}}
+          'registry': {_struct(REGISTRY, "c")}, 'levels': k.levels, 'bits': k.bits
         }} ORDER BY k.place) AS candidates,
         list({{'citizen_id': k.citizen_id, 'registry': {_struct(REGISTRY, "c")}}} ORDER BY k.citizen_id) AS citizens
       FROM candidate AS k JOIN registry AS c USING (citizen_id) WHERE k.own = 1 GROUP BY k.subject
