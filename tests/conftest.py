@@ -10,12 +10,17 @@ import duckdb
 import numpy as np
 import psycopg
 import pytest
+from hypothesis import settings
 
 from evaluation.population import synthesise
 from linkage.standardise import standardise
 from linkage.tables import CITIZENS, DOSES, read_table
 from models import CAUTION, NEVER, Calibration, LevelParameters, Model, Specification, Thresholds, load
 from training import Tolerances, TrainJob, train
+
+# how long an example takes depends on who else uses the machine: speed is measured by benchmarks
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 RANDOM_PAIRS = 100_000
 """Fewer than in earnest: a test needs no precise u."""
