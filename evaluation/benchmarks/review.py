@@ -3,8 +3,8 @@
 Of each seed a synthetic population is scored with the shipped model and queued; clerks who know the truth, but err in
 3 % of their answers and cannot tell in 5 %, read the queue through the desk that people use; the population is scored
 again with their answers. Then two models are trained: on the labels that the population comes with, and on these and
-the answers to the queue of the first together; both score the persons of another population. Writes ``results.json``, ``results.md`` and the
-pages ``index.html`` (Vietnamese) and ``index.en.html`` to ``--out``.
+the answers to the queue of the first together; both score the persons of another population. Writes ``results.json``,
+``results.md`` and the pages ``index.html`` (Vietnamese) and ``index.en.html`` to ``--out``.
 """
 
 import argparse

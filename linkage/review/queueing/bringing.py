@@ -122,7 +122,9 @@ def _add(writer: Writer, connection: duckdb.DuckDBPyConnection, run: Run, progre
         found = [_row(row) | fixed for row in rows]
         writer.insert(REVIEW_CASE, [tuple(row.get(name) for name in names) for row in found])
     # what is long is joined with nothing: it never has to fit in memory
-    _stream(writer, connection, CASE_CONTENT, f"SELECT case_id, content FROM cases {new}", total, progress)
+    _stream(
+        writer, connection, CASE_CONTENT, f"SELECT case_id, content FROM cases {new}", total=total, progress=progress
+    )
     doses = f"SELECT case_id, unnest(dose_ids) AS dose_id FROM cases {new} WHERE NOT hidden"
     _stream(writer, connection, CASE_DOSE, doses)
     return int(total)
@@ -133,6 +135,7 @@ def _stream(
     connection: duckdb.DuckDBPyConnection,
     table: Table,
     query: str,
+    *,
     total: int = 0,
     progress: Progress = silent,
 ) -> None:
@@ -158,7 +161,7 @@ def _update(writer: Writer, connection: duckdb.DuckDBPyConnection, run: Run, pro
     for rows in _batches(connection, f"FROM standing {asked}"):
         found = [_row(row) | {"run": run.digest, "model": run.model_name} for row in rows]
         writer.insert(_QUEUED, [tuple(row[name] for name in names) for row in found])
-    _stream(writer, connection, _SAID, f"SELECT case_id, content FROM cases {asked}", total, progress)
+    _stream(writer, connection, _SAID, f"SELECT case_id, content FROM cases {asked}", total=total, progress=progress)
     if not total:
         _drop(writer, _QUEUED, _SAID)
         return 0, 0
