@@ -3,14 +3,15 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import text, update
 
 from linkage.review.accounts import Account
 from linkage.review.cases import Answer
 from linkage.review.views import Applied, Loaded, load
-from linkage.store import Draft, Reader, Said, Store
+from linkage.store import Draft, Reader, Said, Store, Writer
+from linkage.store.schema import REVIEW_CASE
 
-__all__ = ["answer_many", "evidence_of", "may_read", "stage_many", "weigh"]
+__all__ = ["answer_many", "ask_another", "evidence_of", "may_read", "stage_many", "surprising", "weigh"]
 
 _LOADED = 500
 """Cases that are in memory at a time."""
@@ -51,6 +52,20 @@ SELECT EXISTS (SELECT 1 FROM answer AS a JOIN entry AS e ON e.number = a.entry
 """
 
 
+def ask_another(writer: Writer, case_ids: Iterable[str]) -> None:
+    """Have these cases read by two: what was said of them surprises."""
+    ids = sorted(case_ids)
+    for first in range(0, len(ids), _LOADED):
+        these = REVIEW_CASE.c.case_id.in_(ids[first : first + _LOADED])
+        writer.connection.execute(update(REVIEW_CASE).where(these).values(readings=2))
+
+
+def surprising(loaded: Loaded, answer: Answer, reading: int) -> bool:
+    """Whether a first answer to a case of the queue that one person reads asks for a second."""
+    alone = loaded.row.kind == "queue" and loaded.row.readings == 1 and reading == 1
+    return alone and loaded.case.surprised_by(answer)
+
+
 def evidence_of(loaded: Loaded) -> dict[str, Any]:
     """What an answer rests on: the case and the candidates shown."""
     return {"case": loaded.row.case_id, "candidates": _shown(loaded)}
@@ -81,6 +96,7 @@ def answer_many(
         if not work.said:
             return work.result(None)
         [model, *others] = sorted(work.models)
+        ask_another(writer, work.surprising)
         draft = Draft(
             "import",
             account.name,
@@ -104,6 +120,7 @@ class _Work:
         self.said: list[Said] = []
         self.candidates: dict[str, list[str]] = {}
         self.models: set[str] = set()
+        self.surprising: set[str] = set()
         self._unchanged: list[str] = []
         self._refused: list[tuple[str, str]] = []
         wanted = self._once(rows)
@@ -143,6 +160,8 @@ class _Work:
             )
             self.candidates[case_id] = _shown(loaded)
             self.models.add(loaded.row.model)
+            if surprising(loaded, answer, reading):
+                self.surprising.add(case_id)
 
     def _refuse(self, case_id: str, reason: str) -> None:
         self._refused.append((case_id, f"review.refused.{reason}"))

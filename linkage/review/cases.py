@@ -112,7 +112,8 @@ class Case:
         doses: all doses of the subject, those of the case first.
         candidates: every candidate of any dose of the case, best first; none where all pairs were forgone.
         decision: of the run about that dose, what the reason is told from: ``outcome``, ``probability``, ``margin``
-            (bits), ``rule``, ``caution``, ``stratum``, and the thresholds ``accept``, ``lowest_accept``, ``review``.
+            (bits), ``rule``, ``caution``, ``stratum``, the thresholds ``accept``, ``lowest_accept``, ``review``, and
+            ``surprising``, the probability below which an answer asks for a second reader.
         household: who else has the phone or the address.
     """
 
@@ -123,6 +124,17 @@ class Case:
     decision: Mapping[str, Any]
     variants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     household: tuple[Relative, ...] = ()
+
+    def surprised_by(self, answer: "Answer") -> bool:
+        """Whether the model holds an answer that decides for so improbable that a second person should read it."""
+        fitting = {candidate.citizen_id: candidate.probability for candidate in self.candidates}
+        if answer.outcome == "citizen":
+            expected = fitting.get(answer.citizen_id or "", 0.0)
+        elif answer.outcome == "none":
+            expected = 1 - sum(fitting.values())
+        else:
+            return False
+        return expected < float(self.decision.get("surprising", 0.0))
 
     @property
     def dose_ids(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from sqlalchemy import select, text, update
 
 from linkage.errors import UserError
 from linkage.review.accounts import EVERYWHERE, Account, unit_column
-from linkage.review.answering import answer_many, evidence_of, may_read, stage_many, weigh
+from linkage.review.answering import answer_many, ask_another, evidence_of, may_read, stage_many, surprising, weigh
 from linkage.review.cases import Answer
 from linkage.review.overview import Throughput, UnitProgress, cases_of, progress, throughput
 from linkage.review.views import Applied, Changed, Given, Loaded, Settled, View, load
@@ -102,6 +102,8 @@ def answer_case(
             "answer", account.name, answer.comment, evidence_of(loaded), run=loaded.row.run, model=loaded.row.model
         )
         said = Said(case_id, answer.outcome, answer.citizen_id, answer.field, answer.comment, reading, taken)
+        if surprising(loaded, answer, reading):
+            ask_another(writer, [case_id])
         entry = writer.append(draft, answers=[said])
         state = select(REVIEW_CASE.c.state).where(REVIEW_CASE.c.case_id == case_id)
         return Settled(writer.connection.execute(state).scalar_one(), entry)

@@ -79,9 +79,17 @@ def test_a_queue_goes_out_and_comes_back(queued: dict[str, Any], review: Review,
     assert (done["applied"], done["outcomes"], done["problems"]) == (decided, {"none": decided}, [])
     again = review("import", *out["files"], "--reviewer", "an")
     assert (again["applied"], again["unchanged"], again["entry"]) == (0, decided, None)
+    # what the model holds for improbable waits for a second reader
+    review("account", "binh", "--units", "*")
+    second = review("import", *out["files"], "--reviewer", "binh")
+    assert 0 < second["applied"] < decided
+    assert second["refused"] == decided - second["applied"]
     status = review("status", "--run", scored)
     assert (status["cases"]["open"], status["cases"]["settled"]) == (0, decided)
-    assert {each["name"]: each["cases"] for each in status["readers"]} == {"an": decided}
+    assert {each["name"]: each["cases"] for each in status["readers"]} == {
+        "an": decided,
+        "binh": second["applied"],
+    }
     answers = tmp_path / "answers.csv"
     assert review("export", "--answers", "--out", answers)["rows"] == queued["doses"]
     with answers.open(encoding="utf-8-sig", newline="") as file:

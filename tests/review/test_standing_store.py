@@ -13,7 +13,7 @@ from linkage.cli import main
 from linkage.messages import say
 from linkage.review.accounts import Account
 from linkage.review.cases import OUTCOMES, Answer, Case
-from linkage.review.desk import answer_case, next_case
+from linkage.review.desk import answer_case, answer_many, next_case
 from linkage.review.queue import QueueSettings, queue_run
 from linkage.store import open_store
 
@@ -43,8 +43,9 @@ def before(small_population: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 def answered_store(before: Path, tmp_path: Path) -> tuple[str, dict[str, Case]]:
     """A store whose queue was made of the run and answered, every outcome in turn; its URL, and outcome → a case."""
     url = f"sqlite:///{tmp_path}/store.db"
-    clerk = Account("an", "reviewer", ("*",))
+    clerk, second = (Account(name, "reviewer", ("*",)) for name in ("an", "binh"))
     said: dict[str, Case] = {}
+    answers: list[tuple[str, Answer]] = []
     with open_store(url) as store:
         queue_run(store, before, QueueSettings(double=0.0, hidden=0.0), "chi")
         for outcome in itertools.cycle(OUTCOMES):
@@ -54,7 +55,10 @@ def answered_store(before: Path, tmp_path: Path) -> tuple[str, dict[str, Case]]:
             named = view.case.candidates[-1].citizen_id if outcome == "citizen" else None
             answer = Answer(outcome, named, "number" if outcome == "send_back" else None)
             answer_case(store, clerk, view.case_id, view.version, answer)
+            answers.append((view.case_id, answer))
             said[outcome] = view.case
+        # who reads second what surprised says the same
+        answer_many(store, second, answers, {})
     return url, said
 
 

@@ -121,6 +121,11 @@ def _here(column: str) -> str:
     return f"CASE WHEN {anywhere} IS NULL THEN s.elsewhere.{column} ELSE d.decided_{column} END"
 
 
+SURPRISING = 0.05
+"""An answer that the model holds for less probable than this is read by a second person before it stands: slips of the
+pen are rare, and most of them are such answers."""
+
+
 def _decision(model: Model) -> str:
     """What the run decided about the dose that is shown, with the thresholds it was held against.
 
@@ -133,5 +138,6 @@ def _decision(model: Model) -> str:
         "{'outcome': 'in_review', 'probability': d.decided_probability, 'margin': round(d.decided_margin, 3),"
         " 'rule': d.decided_rule, 'caution': d.decided_caution, 'stratum': d.decided_stratum,"
         f" 'accept': CASE WHEN d.hidden AND d.decision = 'accept' THEN {NEVER!r} ELSE {own} END,"
-        f" 'lowest_accept': {min(accept.values())!r}, 'review': {model.thresholds.review!r}}}"
+        f" 'lowest_accept': {min(accept.values())!r}, 'review': {model.thresholds.review!r},"
+        f" 'surprising': {SURPRISING!r}}}"
     )

@@ -19,7 +19,7 @@ from httpx import ASGITransport, AsyncClient, Response
 from linkage.review import accounts
 from linkage.review.accounts import Account, set_account
 from linkage.review.cases import Case
-from linkage.review.web import create_app
+from linkage.review.web.app import create_app
 from linkage.store import Store, open_store
 from linkage.store.schema import CASE_CONTENT, REVIEW_CASE
 

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from linkage.errors import UserError
 from linkage.messages import LANGUAGES
 from linkage.review.accounts import Account, account, set_account
-from linkage.review.web import create_app
+from linkage.review.web.app import create_app
 from linkage.review.web.guarding import LARGEST_BODY, Attempts
 from linkage.store import Store
 

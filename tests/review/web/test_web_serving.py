@@ -11,10 +11,10 @@ import httpx
 import pytest
 
 from linkage.errors import UserError
-from linkage.review.web import serve
+from linkage.review.web.serving import serve
 from linkage.store import open_store
 
-SERVE = "import sys; from linkage.review.web import serve; serve(sys.argv[1], port=int(sys.argv[2]))"
+SERVE = "import sys; from linkage.review.web.serving import serve; serve(sys.argv[1], port=int(sys.argv[2]))"
 
 
 def free_port() -> int:
