@@ -60,6 +60,8 @@ class Browser:
         status, _, _ = self.ask("POST", "/login", {"csrf": _token(page), "name": name, "password": password})
         if status != SEE_OTHER:
             raise RuntimeError(f"log-in: {status}")
+        # until all are there, the server would end a connection that waits; it is opened anew
+        self._connection.close()
 
 
 @dataclass(slots=True)
@@ -78,6 +80,13 @@ def _token(page: str) -> str:
     if found is None:
         raise RuntimeError("a page without a form")
     return html.unescape(found[1])
+
+
+def _at_work(browser: Browser, name: str, settings: dict[str, Any], done: Done) -> None:
+    try:
+        _read(browser, name, settings, done)
+    except (OSError, http.client.HTTPException) as error:
+        done.wrong.append(type(error).__name__)
 
 
 def _read(browser: Browser, name: str, settings: dict[str, Any], done: Done) -> None:
@@ -121,7 +130,8 @@ def main() -> None:
         browser.log_in(name, settings["password"])
     done = {name: Done() for name in browsers}
     threads = [
-        threading.Thread(target=_read, args=(browser, name, settings, done[name])) for name, browser in browsers.items()
+        threading.Thread(target=_at_work, args=(browser, name, settings, done[name]))
+        for name, browser in browsers.items()
     ]
     begun, used = perf_counter(), process_time()
     for thread in threads:

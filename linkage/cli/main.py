@@ -1,6 +1,7 @@
 """Flags in, exit status out: 0 done, 2 the user can mend it, 1 our fault."""
 
 import argparse
+import importlib
 import io
 import json
 import os
@@ -15,7 +16,6 @@ from typing import NoReturn, Self
 
 import duckdb
 
-from linkage.cli import commands
 from linkage.cli.flags import Command, Group, language_of
 from linkage.errors import UserError
 from linkage.messages import LANGUAGES, say
@@ -28,6 +28,9 @@ PROBLEMS = (
     ("cli.no_value", r"argument (?P<flag>.+?): expected (one|at least one|\d+) arguments?"),
 )
 """What the parser says, by the message that says it in both languages."""
+
+ALONE = frozenset({"persons", "review"})
+"""Groups in modules of their own that need little of what the other commands load: people wait for them."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -50,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     language = language_of(arguments, os.environ)
     with _Interruption() as interruption:
         try:
-            flags = _parser(language).parse_args(arguments)
+            flags = _parser(_commands(arguments), language).parse_args(arguments)
             result = flags.run(flags)
         except UserError as error:
             return _complain(error.in_language(language), 2)
@@ -114,9 +117,19 @@ class _Interruption:
         raise KeyboardInterrupt
 
 
-def _parser(language: str) -> argparse.ArgumentParser:
+def _commands(arguments: Sequence[str]) -> Sequence[Command | Group]:
+    """Every command, or the group alone that the arguments name."""
+    name = arguments[0] if arguments else ""
+    if name in ALONE:
+        group: Group = getattr(importlib.import_module(f"linkage.cli.{name}"), name.upper())
+        return (group,)
+    commands: Sequence[Command | Group] = importlib.import_module("linkage.cli.commands").COMMANDS
+    return commands
+
+
+def _parser(among: Sequence[Command | Group], language: str) -> argparse.ArgumentParser:
     parser = _Parser(prog="linkage", description=say("cli.about", language), allow_abbrev=False)
-    _add(parser, commands.COMMANDS, "", language)
+    _add(parser, among, "", language)
     return parser
 
 

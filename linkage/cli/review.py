@@ -3,14 +3,14 @@
 import argparse
 import getpass
 import hashlib
+import socket
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from linkage.cli.flags import FORCE, Command, Flag, Group, Result, natural
-from linkage.cli.reviewing import as_lines, imported, status_of
 from linkage.cli.stores import STORE, actor, opened, text
 from linkage.errors import UserError
 from linkage.messages import say
@@ -21,13 +21,12 @@ from linkage.review import desk
 from linkage.review.accounts import ROLES, Account, account, accounts, set_account
 from linkage.review.answered import write_answered
 from linkage.review.handing_out import FORMATS, hand_out
-from linkage.review.labels import labels
 from linkage.review.queue import QueueSettings, queue_run
-from linkage.review.sampling import draw_sample
 from linkage.review.sheet import MOST_CASES
-from linkage.review.sheet_reading import ReadFile, read_answers
-from linkage.review.web import serve
 from linkage.store import Store
+
+if TYPE_CHECKING:
+    from linkage.review.sheet_reading import ReadFile
 
 __all__ = ["REVIEW"]
 
@@ -92,12 +91,16 @@ def _export(flags: argparse.Namespace) -> Result:
             force=flags.force,
             progress=Terminal(flags.lang),
         )
+    if not done.cases:
+        raise UserError("review.nothing_to_hand_out")
     facts = {"cases": done.cases, "files": [str(file) for file in done.files]}
     told = {"cases": count(done.cases, flags.lang), "files": count(len(done.files), flags.lang), "out": flags.out}
     return Result(say("review.exported", flags.lang, **told), facts)
 
 
 def _labels(flags: argparse.Namespace) -> Result:
+    from linkage.review.labels import labels  # noqa: PLC0415 - what only this command needs takes long to load
+
     if flags.run_folder is None:
         raise UserError("review.labels_need_run")
     with opened(flags) as store:
@@ -109,6 +112,9 @@ def _labels(flags: argparse.Namespace) -> Result:
 
 
 def _import(flags: argparse.Namespace) -> Result:
+    from linkage.cli.reviewing import imported  # noqa: PLC0415 - what only this command needs takes long to load
+    from linkage.review.sheet_reading import read_answers  # noqa: PLC0415 - what only this command needs takes long to load
+
     files = [file for path in flags.files for file in _files(path)]
     staged = read_answers(files)
     with opened(flags) as store:
@@ -132,10 +138,14 @@ def _files(path: Path) -> list[Path]:
     return found
 
 
-def _reader(store: Store, flags: argparse.Namespace, files: Sequence[ReadFile]) -> Account:
+def _reader(store: Store, flags: argparse.Namespace, files: "Sequence[ReadFile]") -> Account:
     """Whose answers files hold: who ``--reviewer`` names, else who is named in them or they were dealt to."""
     dealt = {file.control.unit for file in files if file.control and file.control.by == "reviewer"}
-    names = {flags.reviewer} if flags.reviewer else {file.reviewer for file in files if file.reviewer} or dealt
+    written = {file.reviewer for file in files if file.reviewer} or dealt
+    if flags.reviewer and written - {flags.reviewer}:
+        # else somebody could be made a second reader of what they said themselves
+        raise UserError("review.other_reader", names=", ".join(sorted(written)), name=flags.reviewer)
+    names = {flags.reviewer} if flags.reviewer else written
     if len(names) != 1:
         raise UserError("review.whose" if not names else "review.of_several", names=", ".join(sorted(names)))
     [name] = names
@@ -146,19 +156,33 @@ def _reader(store: Store, flags: argparse.Namespace, files: Sequence[ReadFile]) 
 
 
 def _status(flags: argparse.Namespace) -> Result:
+    from linkage.cli.reviewing import as_lines, status_of  # noqa: PLC0415 - what only this command needs takes long to load
+
     with opened(flags) as store:
         found = status_of(store, flags.run_folder)
     return Result(as_lines(found, flags.lang), found)
 
 
 def _serve(flags: argparse.Namespace) -> Result:
+    from linkage.review.web.serving import serve  # noqa: PLC0415 - what only this command needs takes long to load
+
     with opened(flags, create=flags.run_folder is not None) as store:
         _queue_if_new(store, flags)
         if not any(each.active for each in accounts(store)):
             raise UserError("review.no_accounts")
+    _check_port(flags.host, flags.port)
     sys.stderr.write(say("review.serving", flags.lang, host=flags.host, port=flags.port) + "\n")
     serve(flags.store, flags.host, flags.port, flags.workers, language=flags.lang, https=flags.https)
     return Result("", {})
+
+
+def _check_port(host: str, port: int) -> None:
+    """Several processes would each find out by themselves that they cannot listen, and start again and again."""
+    try:
+        with socket.create_server((host, port)):
+            pass
+    except (OSError, OverflowError) as error:
+        raise UserError("review.cannot_listen", host=host, port=port) from error
 
 
 def _account(flags: argparse.Namespace) -> Result:
@@ -171,7 +195,7 @@ def _account(flags: argparse.Namespace) -> Result:
                 "capacity": flags.capacity,
             }
             changed = replace(known, **{name: value for name, value in said.items() if value is not None})
-            changed = replace(changed, active=not flags.disable)
+            changed = replace(changed, active=(known.active or flags.enable) and not flags.disable)
             set_account(store, changed, _password(flags), actor=actor(flags))
         everybody = accounts(store)
     lines = [
@@ -193,6 +217,8 @@ def _password(flags: argparse.Namespace) -> str | None:
 
 
 def _sample(flags: argparse.Namespace) -> Result:
+    from linkage.review.sampling import draw_sample  # noqa: PLC0415 - what only this command needs takes long to load
+
     with opened(flags) as store:
         found = draw_sample(store, flags.unit, actor(flags))
     told = {"unit": flags.unit, "size": found.size, "sample": found.plan.sample, "most": found.plan.most_errors}
@@ -271,6 +297,7 @@ REVIEW = Group(
                 Flag("--capacity", {"type": natural, "metavar": "N"}),
                 Flag("--password", {"action": "store_true"}),
                 Flag("--disable", {"action": "store_true"}),
+                Flag("--enable", {"action": "store_true"}),
                 STORE,
                 ACTOR,
             ),

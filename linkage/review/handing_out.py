@@ -9,6 +9,7 @@ from typing import Literal, get_args
 
 from linkage.progress import Progress, silent
 from linkage.review import desk
+from linkage.review.overview import with_open
 from linkage.review.sheet import MOST_CASES, file_name, write_sheet
 from linkage.review.signing import signing_page
 from linkage.review.table import write_table
@@ -64,8 +65,7 @@ def hand_out(
         UserError: a file exists or cannot be written.
     """
     _refuse(folder, kind, force=force)
-    found = {each.unit if by == "commune" else each.reviewer for each in desk.progress(store) if each.open}
-    names = sorted(name for name in found if name is not None and (not only or name in only))
+    names = with_open(store, "unit" if by == "commune" else "reviewer", only)
     files: list[Path] = []
     cases = 0
     for done, name in enumerate(names):

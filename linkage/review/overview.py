@@ -1,17 +1,19 @@
 """How far the queue is: by unit, by day, and case by case for whoever takes them out of the house."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Literal
 
-from sqlalchemy import Select, func, literal, select
+from sqlalchemy import Select, and_, func, literal, select, text
 
 from linkage.review.accounts import Account
 from linkage.review.views import View, load
 from linkage.store import Store, stamp
-from linkage.store.schema import ANSWER, ENTRY, REVIEW_CASE
+from linkage.store.schema import ANSWER, ENTRY, OPEN, REVIEW_CASE
 
-__all__ = ["Throughput", "UnitProgress", "cases_of", "progress", "throughput"]
+__all__ = ["Throughput", "UnitProgress", "cases_of", "progress", "throughput", "with_open"]
 
 _LOADED = 500
 """Cases that are in memory at a time."""
@@ -63,7 +65,8 @@ def progress(store: Store) -> list[UnitProgress]:
     states = select(*group, of.state, *counted).where(of.kind == "queue").group_by(*group, of.state)
     found: dict[tuple[str, str], UnitProgress] = {}
     with store.reading() as reader:
-        held = select(*group, func.count()).where(
+        # few are held: they are found by who holds them, and would not be if they were grouped there
+        held = select(*group).where(
             of.kind == "queue", of.state == "open", of.holder.is_not(None), of.held_until >= stamp(store.now())
         )
         for unit, reviewer, state, cases, doses, oldest in reader.connection.execute(states):
@@ -76,9 +79,31 @@ def progress(store: Store) -> list[UnitProgress]:
                     unit_progress, doses_open=unit_progress.doses_open + doses, oldest=min(days, default=None)
                 )
             found[key] = unit_progress
-        for unit, reviewer, cases in reader.connection.execute(held.group_by(*group)):
+        holding = Counter((unit, reviewer) for unit, reviewer in reader.connection.execute(held))
+        for (unit, reviewer), cases in holding.items():
             found[unit, reviewer or ""] = replace(found[unit, reviewer or ""], held=cases)
     return [found[key] for key in sorted(found)]
+
+
+def with_open(store: Store, by: Literal["unit", "reviewer"], only: Sequence[str] = ()) -> list[str]:
+    """The units that have open cases of the queue, or the reviewers to whom such were dealt, in order.
+
+    Args:
+        store: the operational database.
+        by: units or reviewers.
+        only: no others than these, where there are any: the queue is then not counted through.
+    """
+    column = REVIEW_CASE.c[by]
+    is_open = and_(text(OPEN), REVIEW_CASE.c.kind == "queue")
+    with store.reading() as reader:
+        if not only:
+            every = select(column).where(is_open, column.is_not(None)).distinct().order_by(column)
+            return list(reader.connection.execute(every).scalars())
+        return [
+            one
+            for one in sorted(set(only))
+            if reader.connection.execute(select(column).where(is_open, column == one).limit(1)).first()
+        ]
 
 
 def throughput(store: Store, days: int) -> list[Throughput]:

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 from xml.parsers import expat
 
-import openpyxl
 import python_calamine
-from openpyxl.worksheet.worksheet import Worksheet
 
 from linkage.errors import UserError
 from linkage.messages import LANGUAGES, say
@@ -23,6 +22,9 @@ from linkage.tables.files import printable as named
 from linkage.tables.headers import normalise
 from linkage.tables.lines import read_blocks
 from linkage.tables.workbook import HEADER_WITHIN, Cell, cell_text, readable
+
+if TYPE_CHECKING:
+    from openpyxl.worksheet.worksheet import Worksheet
 
 __all__ = ["SAFE", "RawFile", "RawRow", "read_rows", "shown"]
 
@@ -154,6 +156,8 @@ def _formulas(file: Path) -> dict[str, dict[int, set[int]]]:
         sheets = [name for name in archive.namelist() if name.lower().startswith("xl/worksheets/")]
         if not any(sign in archive.read(name) for name in sheets for sign in (b"<f", b":f")):
             return {}
+    import openpyxl  # noqa: PLC0415 - it takes long to load, and few files have formulas
+
     try:
         book = openpyxl.load_workbook(file, read_only=True)
         return {sheet.title: dict(_formulas_of(sheet)) for sheet in book.worksheets}
@@ -161,7 +165,7 @@ def _formulas(file: Path) -> dict[str, dict[int, set[int]]]:
         raise UserError("damaged_file", file=named(file)) from error
 
 
-def _formulas_of(sheet: Worksheet) -> Iterator[tuple[int, set[int]]]:
+def _formulas_of(sheet: "Worksheet") -> Iterator[tuple[int, set[int]]]:
     for row, cells in enumerate(sheet.iter_rows(), start=1):
         if places := {place for place, cell in enumerate(cells) if cell.data_type == "f"}:
             yield row, places

@@ -3,19 +3,15 @@
 import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError
 
 from linkage.errors import UserError
-from linkage.store.store import Store, begin_writing, mended
+from linkage.store.schema import VERSION, version_of
+from linkage.store.store import Store, mended
 
 SECONDS = 300
 """How long a writer waits for the one before it."""
@@ -126,33 +122,10 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
-@cache
-def _scripts() -> ScriptDirectory:
-    return ScriptDirectory(str(Path(__file__).with_name("migrations")))
-
-
-def _revision(connection: Connection) -> str | None:
-    context = MigrationContext.configure(connection, opts={"version_table": "linkage_version"})
-    return context.get_current_revision()
-
-
 def _bring_up_to_date(engine: Engine, shown: str, *, create: bool) -> None:
-    head = _scripts().get_current_head()
     with engine.connect() as connection:
-        found = _revision(connection)
-    if found == head:
-        return
-    with begin_writing(engine) as connection:
-        found = _revision(connection)
-        if found == head:
+        if version_of(connection) == VERSION:
             return
-        known = {script.revision for script in _scripts().walk_revisions()}
-        if found is not None and found not in known:
-            raise UserError("store.newer", store=shown)
-        if found is None and not create:
-            raise UserError("store.missing", store=shown)
-        if found is None and inspect(connection).has_table("entry"):
-            raise UserError("store.foreign", store=shown)
-        config = Config(attributes={"connection": connection})
-        config.set_main_option("script_location", _scripts().dir.replace("%", "%%"))
-        command.upgrade(config, "head")
+    from linkage.store.upgrading import upgrade  # noqa: PLC0415 - it takes long to load, and is seldom needed
+
+    upgrade(engine, shown, create=create)

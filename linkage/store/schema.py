@@ -1,6 +1,9 @@
 """The tables, as the migrations leave them; text compares by code point on both databases."""
 
-from sqlalchemy import BigInteger, Column, Double, Integer, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, Connection, Double, Integer, MetaData, Table, Text, inspect, select
+
+VERSION = "0002"
+"""Of the tables, as the last migration says."""
 
 METADATA = MetaData()
 # SQLite numbers rows quickest under INTEGER; PostgreSQL would stop at 2³¹
@@ -165,3 +168,12 @@ SINCE_REVIEW = frozenset({ANSWER.name})
 """Those of them that the digest of an entry names only where it has rows in them: earlier entries had no such table."""
 
 SUBJECT_INDEXES = {"subject_base": "base", "subject_person": "person_id"}
+
+_VERSION = Table("linkage_version", MetaData(), Column("version_num", Text))
+
+
+def version_of(connection: Connection) -> str | None:
+    """The version of the tables of a database; None if it holds no store."""
+    if not inspect(connection).has_table(_VERSION.name):
+        return None
+    return connection.execute(select(_VERSION.c.version_num)).scalar_one_or_none()

@@ -10,8 +10,10 @@ from alembic import command
 from alembic.config import Config
 
 from linkage.store import Draft, Said, Store, Writer, open_store
-from linkage.store.opening import _engine, _parsed, _scripts, utc_now
+from linkage.store.opening import _engine, _parsed, utc_now
+from linkage.store.schema import VERSION
 from linkage.store.store import begin_writing
+from linkage.store.upgrading import scripts
 from linkage.store.verifying import verify
 
 
@@ -20,7 +22,7 @@ def _at_version(url: str, version: str) -> Store:
     engine = _engine(_parsed(url))
     with begin_writing(engine) as connection:
         config = Config(attributes={"connection": connection})
-        config.set_main_option("script_location", str(Path(_scripts().dir)))
+        config.set_main_option("script_location", str(Path(scripts().dir)))
         command.upgrade(config, version)
     return Store(engine, url, utc_now)
 
@@ -42,6 +44,10 @@ def old_store(store_url: str) -> str:
         digests = [entry.rows for entry in writer.entries()]
     assert digests == [_rows_of_0001([list(change)]), _rows_of_0001([])]
     return store_url
+
+
+def test_the_last_migration_leaves_the_version_that_is_looked_for() -> None:
+    assert scripts().get_current_head() == VERSION
 
 
 def test_entries_of_an_older_version_still_verify(old_store: str) -> None:

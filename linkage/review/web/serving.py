@@ -10,6 +10,9 @@ from linkage.store import open_store
 
 __all__ = ["serve"]
 
+KEPT = 75
+"""Seconds that the connection of a browser waits for its next request: whoever reads a case is not gone."""
+
 URL, LANGUAGE, HTTPS = "LINKAGE_REVIEW_STORE", "LINKAGE_REVIEW_LANGUAGE", "LINKAGE_REVIEW_HTTPS"
 
 
@@ -40,6 +43,7 @@ def serve(
         workers=workers,
         access_log=False,
         server_header=False,
+        timeout_keep_alive=KEPT,
         log_level="warning",
         timeout_graceful_shutdown=10,
     )
