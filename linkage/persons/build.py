@@ -22,7 +22,7 @@ from linkage.persons.subjects import make_subjects
 from linkage.progress import Progress, silent
 from linkage.reports.reading import open_file, read_manifest, run_digest
 from linkage.run import own_sql
-from linkage.store import Draft, Store
+from linkage.store import Draft, Reader, Store
 from linkage.tables import write_json, write_parquet
 from linkage.workspace import Workspace, peak_bytes
 from models import Model, ModelError, Registry
@@ -105,6 +105,7 @@ def build_persons(job: PersonsJob, store: Store, *, progress: Progress = silent)
             stage("injections", lambda: make_injections(connection))
             with store.reading() as reader:
                 bonds = reader.bonds()
+                _check_answers(reader, job.run, manifest)
             with own_sql("model.sql", model.name):
                 stage("group", lambda: group_subjects(connection, model, registry, bonds, progress=progress))
             entry = stage("store", lambda: _write_store(connection, job, store, manifest))
@@ -159,6 +160,17 @@ def _read_run(run: Path) -> tuple[dict[str, Any], Model, Registry]:
         raise UserError("persons.older_run", run=run) from error
     except ModelError as error:
         raise UserError("persons.model", run=run) from error
+
+
+def _check_answers(reader: Reader, run: Path, manifest: Mapping[str, Any]) -> None:
+    """A run that knows nothing of what clerks answered would have the machine overrule them.
+
+    Raises:
+        UserError: the store holds answers, and the run was scored without it.
+    """
+    answered = any(reader.last(kind) for kind in ("answer", "import"))
+    if answered and manifest.get("answers", {}).get("known") is None:
+        raise UserError("persons.answers_unread", run=run)
 
 
 class _Stages:

@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from linkage.review.answering import ADJUDICATION
-from linkage.review.table import safe
+from linkage.review.sheet_rows import SAFE
 from linkage.review.views import Given, answers_of
 from linkage.store import Reader, Store
 from linkage.store.schema import CASE_DOSE, REVIEW_CASE
@@ -27,8 +27,8 @@ _AT_ONCE = 500
 def write_answered(store: Store, out: Path, *, force: bool = False) -> int:
     """Write a row for each dose of each settled case of the queue; returns how many.
 
-    Hidden cases and those read again for acceptance sampling are no part of it. Cells are as in
-    `linkage.review.table`: a no-break space stands before each.
+    Hidden cases and those read again for acceptance sampling are no part of it. Values are as they are, so that tables
+    can be joined; but a no-break space stands before one that a spreadsheet would compute.
 
     Args:
         store: holds the answers.
@@ -48,9 +48,13 @@ def write_answered(store: Store, out: Path, *, force: bool = False) -> int:
         writer = csv.writer(file)
         writer.writerow(ANSWERED)
         for row in _rows(reader):
-            writer.writerow([safe(cell) for cell in row])
+            writer.writerow([_inert(cell) for cell in row])
             rows += 1
     return rows
+
+
+def _inert(cell: str) -> str:
+    return SAFE + cell if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
 def _rows(reader: Reader) -> Iterator[list[str]]:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -93,7 +94,7 @@ def test_a_queue_goes_out_and_comes_back(queued: dict[str, Any], review: Review,
     answers = tmp_path / "answers.csv"
     assert review("export", "--answers", "--out", answers)["rows"] == queued["doses"]
     with answers.open(encoding="utf-8-sig", newline="") as file:
-        rows = [{name: cell.strip("\u00a0") for name, cell in row.items()} for row in csv.DictReader(file)]
+        rows = list(csv.DictReader(file))
     assert {(row["outcome"], row["reader"], row["citizen_id"]) for row in rows} == {("none", "an", "")}
     assert len({row["dose_id"] for row in rows}) == queued["doses"]
     labels = review("export", "--labels", "--run", scored, "--out", tmp_path / "labels.csv")
@@ -101,6 +102,9 @@ def test_a_queue_goes_out_and_comes_back(queued: dict[str, Any], review: Review,
     # the same run again: nobody is asked twice
     assert review("queue", "--run", scored, "--double", "0")["entry"] is None
     assert main(["persons", "verify", "--store", f"sqlite:///{tmp_path}/store.db"]) == 0
+    # a run that never heard of the answers would overrule them
+    build = ["persons", "build", "--run", str(scored), "--out", str(tmp_path / "persons")]
+    assert main([*build, "--store", f"sqlite:///{tmp_path}/store.db"]) == 2
 
 
 @pytest.mark.usefixtures("queued")
@@ -202,6 +206,35 @@ def test_a_password_is_read_from_the_input(review: Review, monkeypatch: pytest.M
     assert account["role"] == "supervisor"
     [same] = review("account", "sep", "--capacity", "50")["accounts"]
     assert same == account | {"capacity": 50}
+
+
+def test_an_account_stays_disabled_until_it_is_enabled(review: Review) -> None:
+    def active(*said: str) -> bool:
+        [account] = review("account", "an", *said)["accounts"]
+        return bool(account["active"])
+
+    assert active("--units", "79")
+    assert not active("--disable")
+    assert not active("--units", "01")
+    assert active("--enable")
+
+
+def test_a_taken_port_is_one_message(queued: dict[str, Any], review: Review) -> None:
+    assert queued["cases"]
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert str(port) in review("serve", "--port", port, status=2)["error"]
+
+
+def test_files_of_one_reader_are_not_imported_as_anothers(review: Review, scored: Path, tmp_path: Path) -> None:
+    for name in ("an", "binh"):
+        review("account", name, "--units", "*")
+    review("queue", "--run", scored, "--by", "reviewer")
+    files = review("export", "--out", tmp_path / "sheets", "--by", "reviewer")["files"]
+    mine = next(name for name in files if "reviewer_an_" in name)
+    assert "binh" in review("import", mine, "--reviewer", "binh", status=2)["error"]
+    assert review("import", mine, "--reviewer", "an")["applied"] == 0
+    assert "--by reviewer" in review("export", "--out", tmp_path / "none", "--only", "99999", status=2)["error"]
 
 
 def test_nothing_is_served_to_nobody(review: Review, scored: Path) -> None:
