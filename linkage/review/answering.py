@@ -57,7 +57,7 @@ def ask_another(writer: Writer, case_ids: Iterable[str]) -> None:
     ids = sorted(case_ids)
     for first in range(0, len(ids), _LOADED):
         these = REVIEW_CASE.c.case_id.in_(ids[first : first + _LOADED])
-        writer.connection.execute(update(REVIEW_CASE).where(these).values(readings=2))
+        writer.connection.execute(update(REVIEW_CASE).where(these).values(readings=2, surprised=1))
 
 
 def surprising(loaded: Loaded, answer: Answer, reading: int) -> bool:

@@ -172,14 +172,18 @@ def _accuracy(counts: Counter[str]) -> Accuracy:
 
 
 def agreement(store: Store) -> Agreement:
-    """Agreement over all cases of the queue that two people read; who settles a dispute saw both and is none of them.
+    """Agreement over all cases of the queue that were drawn to be read by two.
+
+    Those read twice because the first answer surprised are left out: they are the ones on which people disagree. Who
+    settles a dispute saw both answers, and is none of the two.
 
     Raises:
         UserError: the store cannot be read.
     """
     twice = select(ANSWER.c.case_id).where(ANSWER.c.reading == 2)
+    drawn = (REVIEW_CASE.c.kind == "queue") & REVIEW_CASE.c.surprised.is_(None)
     with store.reading() as reader:
-        return agreement_of(_pairs(reader, (REVIEW_CASE.c.kind == "queue") & REVIEW_CASE.c.case_id.in_(twice)))
+        return agreement_of(_pairs(reader, drawn & REVIEW_CASE.c.case_id.in_(twice)))
 
 
 def accuracy(store: Store) -> dict[str, Accuracy]:

@@ -221,7 +221,7 @@ def _batch(reader: Reader, unit: str, after: int) -> list[str]:
 def _add_controls(writer: Writer, drawn: Mapping[str, str]) -> None:
     """Copies of cases, by the case they copy, that nothing but their kind tells from the queue."""
     changed = {"kind": "control", "state": "open", "readings": 1, "version": 1} | dict.fromkeys(
-        ("reviewer", "holder", "held_until", "first_reader", "outcome", "citizen_id", "field")
+        ("surprised", "reviewer", "holder", "held_until", "first_reader", "outcome", "citizen_id", "field")
     )
     for original, control in drawn.items():
         given = changed | {"case_id": control, "of_case": original}

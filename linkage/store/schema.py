@@ -110,6 +110,8 @@ REVIEW_CASE = Table(
     Column("waiting_since", Text),
     Column("queued_at", Text, nullable=False),
     Column("readings", Integer, nullable=False),
+    # 1 where the second reading was asked for because the first answer surprised
+    Column("surprised", Integer),
     Column("state", Text, nullable=False),
     Column("version", Integer, nullable=False),
     Column("first_reader", Text),

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evaluation.benchmarks.review import Settings, reviewed
+from evaluation.benchmarks.review import Settings, reviewed, settings_of
 from evaluation.population import synthesise
 from evaluation.review import Cleared, Clerk, curves, right_answer
 from evaluation.review.page import LINES, Round, as_markdown, render
@@ -109,7 +109,8 @@ def test_its_labels_stand_for_the_whole_run_and_training_can_read_them(
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_page_is_whole(small_review: tuple[Path, Path, Round], language: str) -> None:
     found = small_review[2].with_models(small_review[2].before, small_review[2].after)
-    page = render([found], {"citizens": 8_000, "doses": 16_000, "error": 0.03, "undecided": 0.05}, language)
+    settings = settings_of(Settings(8_000, 16_000, 0.03, 0.05, 2, "2GB"))
+    page = render([found], settings, language)
     assert page.count("<svg") == 1
     assert page.count("<table") == 4
     assert "http" not in page.replace("http://www.w3.org/", "")

@@ -8,6 +8,7 @@ import pytest
 from linkage.review.accounts import Account
 from linkage.review.cases import Answer, Case
 from linkage.review.desk import answer_case, answer_many, next_case, open_case, undo
+from linkage.review.quality import agreement
 from linkage.store import Store
 
 AN, BINH = (Account(name, "reviewer", ("*",)) for name in ("an", "binh"))
@@ -40,6 +41,7 @@ def test_who_reads_second_settles_or_disputes(desk: Store, put: Callable[..., st
     assert view.answers == (), "the second reader must not know"
     assert say(desk, BINH, case_id, answer) == "settled"
     assert not desk.verify()
+    assert agreement(desk).overall.pairs == 0, "nobody drew it"
     undo(desk, BINH, case_id)
     assert say(desk, BINH, case_id, FIRST) == "disputed"
     assert not desk.verify()

@@ -64,6 +64,7 @@ def upgrade() -> None:
         Column("waiting_since", Text),
         Column("queued_at", Text, nullable=False),
         Column("readings", Integer, nullable=False),
+        Column("surprised", Integer),
         Column("state", Text, nullable=False),
         Column("version", Integer, nullable=False),
         Column("first_reader", KEY),
