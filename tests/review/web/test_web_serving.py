@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from linkage.errors import UserError
-from linkage.review.web.serving import serve
+from linkage.review.web.serving import _Config, serve
 from linkage.store import open_store
 
 SERVE = "import sys; from linkage.review.web.serving import serve; serve(sys.argv[1], port=int(sys.argv[2]))"
@@ -56,3 +56,10 @@ def test_a_store_that_is_not_there_is_said_before_anything_is_served(tmp_path: P
     with pytest.raises(UserError) as refused:
         serve(f"sqlite:///{tmp_path}/none.db", port=free_port())
     assert refused.value.key == "store.missing"
+
+
+def test_the_end_of_a_page_is_not_held_back() -> None:
+    with _Config("", port=0).bind_socket() as bound:
+        bound.listen()
+        with socket.create_connection(bound.getsockname()), bound.accept()[0] as connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
