@@ -46,6 +46,8 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    # nearly all that is written holds personal data: nothing of it is for others on this machine
+    os.umask(os.umask(0o077) | 0o007)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # a terminal that knows no Vietnamese shows escapes; it must not fail

@@ -71,6 +71,7 @@ def test_a_queue_goes_out_and_comes_back(queued: dict[str, Any], review: Review,
     out = review("export", "--run", scored, "--out", sheets, "--lang", "vi")
     assert out["cases"] == queued["cases"]
     assert {Path(name).parent for name in out["files"]} == {sheets}
+    assert not any(path.stat().st_mode & 0o007 for path in (*map(Path, out["files"]), tmp_path / "store.db"))
     decided = sum(decide(Path(name), "vi", lambda _: outcome("none", "vi")) for name in out["files"])
     assert decided == queued["cases"]
     staged = review("import", *out["files"], "--reviewer", "an", "--dry-run")
